@@ -1,0 +1,46 @@
+"""The error family: each is also a builtin, and carries the data of the fault."""
+
+
+class CislunarError(Exception):
+    """Anything this project raises on purpose."""
+
+
+class InputError(CislunarError, ValueError):
+    """Something in a file or an argument is wrong and could be known before computing.
+
+    ``str()`` is the one line a user reads: ``FILE: dotted.key: what is wrong, what is allowed``.
+    """
+
+    def __init__(self, what, *, file=None, key=None, value=None, allowed=None):
+        self.file, self.key, self.value, self.what, self.allowed = file, key, value, what, allowed
+        parts = [str(p) for p in (file, key) if p]
+        text = what if allowed is None else f"{what}; allowed: {allowed}"
+        super().__init__(": ".join([*parts, text]))
+
+
+class SpanError(InputError):
+    """A time outside the data: an ephemeris kernel, a trajectory, a file."""
+
+
+class FamilyError(InputError):
+    """An orbit parameter for which the family has no member."""
+
+
+class ComputationError(CislunarError, RuntimeError):
+    """A fault found only while computing."""
+
+
+class ConvergenceError(ComputationError):
+    """An iteration that did not converge; ``residual`` says how far it was."""
+
+    def __init__(self, what, *, residual=None):
+        self.residual = residual
+        super().__init__(what if residual is None else f"{what} (residual {residual:.3g})")
+
+
+class ImpactError(ComputationError):
+    """A trajectory that strikes a body; ``t_s`` is when, ``body`` which."""
+
+    def __init__(self, what, *, t_s=None, body=None):
+        self.t_s, self.body = t_s, body
+        super().__init__(what)

@@ -1,0 +1,71 @@
+"""Trajectories: tabulated states with interpolation, silent nowhere outside their span."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from orbits.epoch import Epoch
+from orbits.errors import SpanError
+from orbits.interpolate import hermite_many
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """States of one body, km and km/s, Moon-centred on ICRF axes unless ``frame`` says otherwise.
+
+    ``t_s`` (N,) are TDB seconds past ``epoch``, increasing; ``states`` (N, 6). ``notes`` holds
+    what the builder measured (worst discontinuity, mean period, flown perilunes, ...), by the
+    names of the ``orbit --json`` output.
+    """
+
+    epoch: Epoch
+    t_s: np.ndarray
+    states: np.ndarray
+    frame: str = "MOON_ICRF"
+    name: str = ""
+    notes: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        t = np.ascontiguousarray(self.t_s, dtype=float)
+        y = np.ascontiguousarray(self.states, dtype=float)
+        if t.ndim != 1 or y.shape != (t.size, 6) or t.size < 2:
+            raise ValueError(f"times {t.shape} and states {y.shape} do not make a trajectory")
+        if not (np.diff(t) > 0).all() or not np.isfinite(y).all():
+            raise ValueError("trajectory times must increase and states be finite")
+        t.flags.writeable = y.flags.writeable = False
+        object.__setattr__(self, "t_s", t)
+        object.__setattr__(self, "states", y)
+
+    @property
+    def start_s(self) -> float:
+        return float(self.t_s[0])
+
+    @property
+    def end_s(self) -> float:
+        return float(self.t_s[-1])
+
+    def at(self, t_s) -> np.ndarray:
+        """States (..., 6) in km and km/s at ``t_s`` seconds past the epoch.
+
+        Hermite interpolation of degree 7. Raises SpanError outside the span.
+        """
+        t = np.asarray(t_s, dtype=float)
+        flat = np.ascontiguousarray(t.ravel())
+        outside = (flat < self.t_s[0]) | (flat > self.t_s[-1]) | ~np.isfinite(flat)
+        if outside.any():
+            raise SpanError(
+                f"trajectory {self.name!r} asked for at {flat[outside][0]} s",
+                allowed=f"{self.start_s} to {self.end_s} s past {self.epoch}",
+            )
+        return hermite_many(self.t_s, self.states, flat).reshape(*t.shape, 6)
+
+    def position_km(self, t_s) -> np.ndarray:
+        """Positions (..., 3) in km at ``t_s``."""
+        return self.at(t_s)[..., :3]
+
+    def rebased(self, epoch: Epoch) -> Trajectory:
+        """The same states with times counted from another epoch."""
+        offset = self.epoch - epoch
+        return Trajectory(epoch, self.t_s + offset, self.states, self.frame, self.name, self.notes)
