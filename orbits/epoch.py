@@ -101,8 +101,7 @@ class Epoch:
 
     def utc_text(self, t_s=0.0, decimals: int = 3):
         """ISO UTC text of ``t_s`` seconds after this epoch: one string, or a list for an array."""
-        _ignore = np.errstate()
-        with _ignore, _quiet():
+        with _quiet():
             jd1, jd2 = self.jd_utc(np.atleast_1d(np.asarray(t_s, dtype=float)))
             year, month, day, clock = erfa.d2dtf("UTC", decimals, jd1, jd2)
         texts = [
@@ -116,9 +115,8 @@ class Epoch:
     def tdb_text(self, t_s: float = 0.0, decimals: int = 6) -> str:
         """ISO TDB text (no suffix), as CCSDS files want it."""
         jd1, jd2 = self.jd_tdb
-        year, month, day, c = erfa.d2dtf("TDB", decimals, jd1, jd2 + t_s / DAY_S)
-        c = c.tolist() if hasattr(c, "tolist") else c
-        clock = c if isinstance(c, (list, tuple)) else tuple(c)
+        year, month, day, clock = erfa.d2dtf("TDB", decimals, jd1, jd2 + t_s / DAY_S)
+        clock = clock.tolist()
         return f"{year:04d}-{month:02d}-{day:02d}T{clock[0]:02d}:{clock[1]:02d}:{clock[2]:02d}" + (
             f".{clock[3]:0{decimals}d}" if decimals else ""
         )
@@ -158,8 +156,7 @@ def _from_calendar(scale, year, month, day, hour, minute, second):
             raise ValueError("out of range")
         if scale == "UTC" and second >= 60 and not (hour == 23 and minute == 59):
             raise ValueError("a leap second ends a day")
-        calendar = np.datetime64(f"{year:04d}-{month:02d}-{day:02d}")  # refuses 30 February
-        assert calendar is not None
+        np.datetime64(f"{year:04d}-{month:02d}-{day:02d}")  # refuses 30 February
         jd1, jd2 = erfa.dtf2d(scale, year, month, day, hour, minute, second)
         if scale == "UTC":
             tai = erfa.utctai(jd1, jd2)

@@ -1,0 +1,39 @@
+"""Plans communication and positioning for the Earth-Moon network.
+
+>>> import cislunar
+>>> scenario = cislunar.load_scenario("configs/minimal.yaml")  # doctest: +SKIP
+>>> results = cislunar.run(scenario)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+__all__ = ["Results", "Scenario", "__version__", "load_results", "load_scenario", "run"]
+
+if TYPE_CHECKING:
+    from cislunar.pipeline import run
+    from cislunar.results import Results, load_results
+    from cislunar.scenario import Scenario, load_scenario
+
+_HOMES = {
+    "Scenario": "cislunar.scenario",
+    "load_scenario": "cislunar.scenario",
+    "run": "cislunar.pipeline",
+    "Results": "cislunar.results",
+    "load_results": "cislunar.results",
+}
+
+
+def __getattr__(name: str):
+    # nothing is imported, loaded or compiled before it is asked for
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'cislunar' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,187 @@
+"""Where everything is: the states of every node on one uniform grid, Moon-centred, ICRF axes.
+
+Spacecraft, lunar assets and Earth stations all become the same thing here - a table of positions
+and velocities that the geometry interpolates - so access knows one kind of node only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import erfa
+import numpy as np
+
+from orbits.constants import CR3BP_LU_KM, CR3BP_TU_S, DEG, MOON_RADIUS_KM
+from orbits.epoch import Epoch
+from orbits.frames import rotation, rotation_and_rate
+
+if TYPE_CHECKING:
+    from cislunar.nodes import Node
+    from cislunar.scenario import Scenario
+    from orbits.ephemeris import De440
+    from orbits.trajectory import Trajectory
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """States of every node at the grid instants ``t_s`` (T,), seconds past ``epoch``.
+
+    ``states[name]`` (T, 6) km and km/s, Moon-centred, ICRF axes. ``up[station]`` (T, 6): the unit
+    geodetic vertical and its rate; an asset's vertical is its own direction from the Moon's centre.
+    ``north[asset]`` (T, 6): the unit vector to local north and its rate, for assets with a horizon
+    file. ``sun`` and ``earth`` (T, 6) are the bodies' centres.
+    """
+
+    epoch: Epoch
+    t_s: np.ndarray
+    kinds: dict[str, str]
+    states: dict[str, np.ndarray]
+    up: dict[str, np.ndarray]
+    north: dict[str, np.ndarray]
+    sun: np.ndarray
+    earth: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.states)
+
+    @property
+    def span_s(self) -> float:
+        return float(self.t_s[-1])
+
+    @property
+    def step_s(self) -> float:
+        return float(self.t_s[1] - self.t_s[0])
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """The bodies at the grid instants: real, or the closed three-body world of ``cr3bp``.
+
+    ``moon_axes`` and ``moon_rate`` (T, 3, 3) turn ICRF vectors into MOON_ME; ``earth_axes`` and
+    ``earth_rate`` likewise into ITRF; ``earth`` and ``sun`` (T, 6) Moon-centred.
+    """
+
+    moon_axes: np.ndarray
+    moon_rate: np.ndarray
+    earth_axes: np.ndarray
+    earth_rate: np.ndarray
+    earth: np.ndarray
+    sun: np.ndarray
+
+
+def time_grid(duration_s: float, step_s: float) -> np.ndarray:
+    """Uniform instants from 0 to ``duration_s`` inclusive, seconds, no further apart than asked."""
+    return np.linspace(0.0, duration_s, max(8, math.ceil(duration_s / step_s - 1e-9)) + 1)
+
+
+def closed_world_axes(epoch: Epoch, t_s: np.ndarray, ephemeris: De440):
+    """Axes (T, 3, 3) and rates of the three-body rotating frame, turning uniformly at 1 / TU.
+
+    At the epoch they are the true Earth-Moon rotating axes, so that the Earth's real spin axis
+    keeps its real attitude to the orbit plane.
+    """
+    at_epoch = rotation("EARTH_MOON_ROTATING", epoch, np.zeros(1), ephemeris)[0]
+    angle, rate = t_s / CR3BP_TU_S, 1.0 / CR3BP_TU_S
+    c, s, zero, one = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
+    turn = np.stack([c, s, zero, -s, c, zero, zero, zero, one], axis=1).reshape(-1, 3, 3)
+    spin = rate * np.stack([-s, c, zero, -c, -s, zero, zero, zero, zero], axis=1).reshape(-1, 3, 3)
+    return turn @ at_epoch, spin @ at_epoch
+
+
+def build_world(fidelity: str, epoch: Epoch, t_s: np.ndarray, ephemeris: De440) -> World:
+    """The bodies' places and attitudes at ``t_s`` seconds past ``epoch`` for a fidelity."""
+    earth_axes, earth_rate = rotation_and_rate("ITRF", epoch, t_s, ephemeris)
+    sun = ephemeris.state("sun", "moon", epoch, t_s)
+    if fidelity == "cr3bp":
+        axes, rate = closed_world_axes(epoch, t_s, ephemeris)
+        earth = np.concatenate([-CR3BP_LU_KM * axes[:, 0], -CR3BP_LU_KM * rate[:, 0]], axis=1)
+        facing_earth = np.diag([-1.0, -1.0, 1.0])  # longitude 0 looks at the Earth, down -x
+        return World(facing_earth @ axes, facing_earth @ rate, earth_axes, earth_rate, earth, sun)
+    moon_axes, moon_rate = rotation_and_rate("MOON_ME", epoch, t_s, ephemeris)
+    earth = ephemeris.state("earth", "moon", epoch, t_s)
+    return World(moon_axes, moon_rate, earth_axes, earth_rate, earth, sun)
+
+
+def _turned(axes: np.ndarray, rate: np.ndarray, body_vector: np.ndarray) -> np.ndarray:
+    return np.concatenate(
+        [np.einsum("tij,i->tj", axes, body_vector), np.einsum("tij,i->tj", rate, body_vector)],
+        axis=1,
+    )
+
+
+def site_vector_km(latitude_deg: float, longitude_deg: float, height_m: float) -> np.ndarray:
+    """Position (3,) of a lunar site in km, MOON_ME, on the 1737.4 km sphere plus its height.
+
+    >>> site_vector_km(-90.0, 0.0, 0.0).round(6).tolist()
+    [0.0, 0.0, -1737.4]
+    """
+    lat, lon = latitude_deg * DEG, longitude_deg * DEG
+    radius = MOON_RADIUS_KM + height_m * 1e-3
+    return radius * np.array(
+        [math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)]
+    )
+
+
+def _add_node(tracks: Tracks, node: Node, world: World, trajectory: Trajectory | None) -> None:
+    tracks.kinds[node.name] = node.kind
+    if node.kind == "spacecraft":
+        assert trajectory is not None, node.name
+        moved = trajectory if trajectory.epoch == tracks.epoch else trajectory.rebased(tracks.epoch)
+        states = moved.at(tracks.t_s)
+    elif node.kind == "asset":
+        site = site_vector_km(node.latitude_deg, node.longitude_deg, node.height_m)
+        states = _turned(world.moon_axes, world.moon_rate, site)
+        if node.horizon is not None:
+            lat, lon = node.latitude_deg * DEG, node.longitude_deg * DEG
+            north = np.array(
+                [-math.sin(lat) * math.cos(lon), -math.sin(lat) * math.sin(lon), math.cos(lat)]
+            )
+            tracks.north[node.name] = _turned(world.moon_axes, world.moon_rate, north)
+    else:
+        lat, lon = node.latitude_deg * DEG, node.longitude_deg * DEG
+        place = erfa.gd2gc(1, lon, lat, node.height_m) * 1e-3  # WGS84
+        vertical = np.array(
+            [math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)]
+        )
+        states = world.earth + _turned(world.earth_axes, world.earth_rate, place)
+        tracks.up[node.name] = np.ascontiguousarray(
+            _turned(world.earth_axes, world.earth_rate, vertical)
+        )
+    tracks.states[node.name] = np.ascontiguousarray(states)
+
+
+def build_tracks(
+    scenario: Scenario,
+    nodes: Iterable[Node],
+    trajectories: Mapping[str, Trajectory],
+    ephemeris: De440,
+    *,
+    world: World | None = None,
+) -> Tracks:
+    """The states of every node over the scenario's span, km and km/s, Moon-centred ICRF."""
+    t_s = time_grid(scenario.duration_s, scenario.step_s)
+    world = world or build_world(scenario.fidelity, scenario.start, t_s, ephemeris)
+    tracks = Tracks(scenario.start, t_s, {}, {}, {}, {}, world.sun, world.earth)
+    for node in nodes:
+        _add_node(tracks, node, world, trajectories.get(node.name))
+    return tracks
+
+
+def extend_tracks(
+    tracks: Tracks, nodes: Iterable[Node], trajectories: Mapping[str, Trajectory], world: World
+) -> Tracks:
+    """The same tracks with more nodes; what was there is shared, not copied."""
+    more = replace(
+        tracks,
+        kinds=dict(tracks.kinds),
+        states=dict(tracks.states),
+        up=dict(tracks.up),
+        north=dict(tracks.north),
+    )
+    for node in nodes:
+        _add_node(more, node, world, trajectories.get(node.name))
+    return more

@@ -1,0 +1,189 @@
+"""Spacecraft in motion: each node's orbit record flown over the scenario's span."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orbits.constants import DEG, GM_EARTH_KM3_S2, GM_MOON_KM3_S2
+from orbits.epoch import Epoch
+from orbits.errors import InputError
+from orbits.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from cislunar.nodes import Node
+    from cislunar.scenario import Scenario
+    from orbits.ephemeris import De440
+    from orbits.propagate import ForceModel
+
+THREE_BODY = ("dro", "halo", "nrho", "lyapunov", "butterfly")
+LARGEST_STEP_S = 60.0  # tables are never coarser: degree-7 interpolation is then exact to mm
+
+_flown: dict[str, Trajectory] = {}  # by content hash: a sweep asks for the same orbit many times
+
+
+def force_model(scenario: Scenario) -> ForceModel:
+    """The force model a scenario asks for."""
+    from orbits.propagate import ForceModel
+
+    chosen = scenario.force_model
+    if chosen == "standard":
+        return ForceModel.standard()
+    return ForceModel(degree=chosen.moon_degree, bodies=tuple(chosen.bodies), srp=bool(chosen.srp))
+
+
+def build_trajectories(
+    scenario: Scenario,
+    nodes: Iterable[Node],
+    ephemeris: De440,
+    *,
+    workers: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Trajectory]:
+    """Trajectories of the spacecraft among ``nodes`` over [0, duration], MOON_ICRF, km and km/s."""
+    flying = [n for n in nodes if n.kind == "spacecraft"]
+
+    def one(node: Node) -> Trajectory:
+        key = _content_key(scenario, node)
+        if key not in _flown:
+            _flown[key] = _fly(scenario, node, ephemeris)
+        if progress:
+            progress(node.name)
+        found = _flown[key]
+        return Trajectory(found.epoch, found.t_s, found.states, found.frame, node.name, found.notes)
+
+    with ThreadPoolExecutor(max_workers=workers or 2) as pool:
+        return dict(zip([n.name for n in flying], pool.map(one, flying), strict=True))
+
+
+def _content_key(scenario: Scenario, node: Node) -> str:
+    orbit = node.orbit
+    content = [
+        orbit.model_dump(mode="json"),
+        repr(scenario.start), scenario.duration_s, scenario.step_s, scenario.fidelity,
+        scenario.force_model if isinstance(scenario.force_model, str)
+        else scenario.force_model.model_dump(mode="json"),
+        node.mass_kg, node.area_m2, node.cr,
+    ]  # fmt: skip
+    if orbit.kind in ("oem", "spk"):
+        with open(orbit.file, "rb") as source:
+            content.append(hashlib.sha256(source.read()).hexdigest())
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _fly(scenario: Scenario, node: Node, ephemeris: De440) -> Trajectory:
+    kind = node.orbit.kind
+    step = min(scenario.step_s, LARGEST_STEP_S)
+    count = max(8, int(np.ceil(scenario.duration_s / step - 1e-9)))
+    t_s = np.linspace(0.0, scenario.duration_s, count + 1)
+    if kind in ("oem", "spk"):
+        return _from_file(scenario, node, t_s, ephemeris)
+    if kind in THREE_BODY:
+        return _fly_three_body(scenario, node, t_s, ephemeris)
+    return _fly_state(scenario, node, t_s, ephemeris)
+
+
+def periodic_orbit(orbit):
+    """The CR3BP periodic orbit that an orbit record names."""
+    from orbits import families
+
+    if orbit.kind == "dro":
+        return families.dro(
+            amplitude_km=orbit.amplitude_km,
+            period_days=orbit.period_days,
+            resonance=orbit.resonance,
+        )
+    if orbit.kind == "halo":
+        return families.halo(
+            libration_point=orbit.libration_point,
+            branch=orbit.branch,
+            amplitude_z_km=orbit.amplitude_z_km,
+        )
+    if orbit.kind == "nrho":
+        return families.nrho(
+            libration_point=orbit.libration_point,
+            branch=orbit.branch,
+            perilune_km=orbit.perilune_km,
+            period_days=orbit.period_days,
+            resonance=orbit.resonance,
+        )
+    raise InputError(
+        f"orbits of kind {orbit.kind!r} are not flown yet",
+        value=orbit.kind,
+        allowed="dro, halo, nrho, keplerian, state, oem, spk",
+    )
+
+
+def _fly_three_body(scenario, node, t_s, ephemeris) -> Trajectory:
+    from orbits import correct
+
+    orbit = periodic_orbit(node.orbit)
+    if scenario.fidelity == "ephemeris":
+        return correct.fly(
+            orbit, node.orbit.phase_deg, scenario.start, 0.0, float(t_s[-1]), float(t_s[1]),
+            ephemeris, force_model(scenario),
+            mass_kg=node.mass_kg, area_m2=node.area_m2, cr=node.cr, name=node.name,
+        )  # fmt: skip
+    return correct.place(
+        orbit, node.orbit.phase_deg, scenario.start, t_s, ephemeris,
+        closed_world=scenario.fidelity == "cr3bp", name=node.name,
+    )  # fmt: skip
+
+
+def initial_state(orbit, start: Epoch, ephemeris: De440) -> tuple[np.ndarray, float]:
+    """State (6,) in MOON_ICRF, km and km/s, of a keplerian or state record, and its time past start."""
+    from orbits.elements import state_from_elements
+    from orbits.frames import rotation, transform
+
+    epoch = Epoch.parse(orbit.epoch) if orbit.epoch else start
+    if orbit.kind == "state":
+        given = np.array(orbit.state_km_km_s, dtype=float)[None, :]
+        state = transform(given, orbit.frame, "MOON_ICRF", epoch, np.zeros(1), ephemeris)[0]
+        return state, epoch - start
+    centre_gm = GM_EARTH_KM3_S2 if orbit.frame in ("EARTH_ICRF", "ITRF") else GM_MOON_KM3_S2
+    local = state_from_elements(
+        orbit.semi_major_axis_km, orbit.eccentricity, orbit.inclination_deg * DEG,
+        orbit.raan_deg * DEG, orbit.argument_of_periapsis_deg * DEG,
+        orbit.mean_anomaly_deg * DEG, centre_gm,
+    )  # fmt: skip
+    axes = rotation(orbit.frame, epoch, np.zeros(1), ephemeris)[0]  # frozen at the orbit's epoch
+    state = np.concatenate([axes.T @ local[:3], axes.T @ local[3:]])
+    if centre_gm == GM_EARTH_KM3_S2:
+        state = state + ephemeris.state("earth", "moon", epoch, np.zeros(1))[0]
+    return state, epoch - start
+
+
+def _fly_state(scenario, node, t_s, ephemeris) -> Trajectory:
+    from orbits.propagate import propagate, propagate_kepler
+
+    state, t0_s = initial_state(node.orbit, scenario.start, ephemeris)
+    earth_centred = node.orbit.frame in ("EARTH_ICRF", "ITRF")
+    if scenario.fidelity == "ephemeris":
+        return propagate(
+            state, scenario.start, t_s, force_model(scenario), ephemeris, t0_s=t0_s,
+            area_m2=node.area_m2, mass_kg=node.mass_kg, cr=node.cr, name=node.name,
+        )  # fmt: skip
+    if earth_centred:
+        raise InputError(
+            f"{node.name}: an Earth-centred orbit has no two-body form about the Moon",
+            key="fidelity", value=scenario.fidelity, allowed="ephemeris",
+        )  # fmt: skip
+    start = scenario.start + t0_s
+    flown = propagate_kepler(state, start, t_s - t0_s, GM_MOON_KM3_S2)
+    return Trajectory(scenario.start, t_s, flown.states, "MOON_ICRF", node.name)
+
+
+def _from_file(scenario, node, t_s, ephemeris) -> Trajectory:
+    from orbits.exchange import read_oem, read_spk
+
+    if node.orbit.kind == "oem":
+        read = read_oem(node.orbit.file, ephemeris)
+    else:
+        read = read_spk(node.orbit.file, node.orbit.naif_id, scenario.start, t_s)
+    moved = read.rebased(scenario.start)
+    return Trajectory(scenario.start, t_s, moved.at(t_s), "MOON_ICRF", node.name, read.notes)
