@@ -136,7 +136,7 @@ def _fly_three_body(scenario, node, t_s, ephemeris) -> Trajectory:
 
 
 def initial_state(orbit, start: Epoch, ephemeris: De440) -> tuple[np.ndarray, float]:
-    """State (6,) in MOON_ICRF, km and km/s, of a keplerian or state record, and its time past start."""
+    """State (6,) of a record in MOON_ICRF, km and km/s, and its time in seconds past start."""
     from orbits.elements import state_from_elements
     from orbits.frames import rotation, transform
 

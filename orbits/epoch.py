@@ -19,7 +19,8 @@ from orbits.errors import InputError, SpanError
 
 J2000_JD = 2451545.0
 _TEXT = re.compile(
-    r"^\s*(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?)?\s*(UTC|TDB|TT|Z)?\s*$"
+    r"^\s*(\d{4})-(\d{2})-(\d{2})"
+    r"(?:[T ](\d{2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?)?\s*(UTC|TDB|TT|Z)?\s*$"
 )
 
 

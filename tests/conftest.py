@@ -1,4 +1,4 @@
-"""Shared fixtures: validation tables, and the ledger of evidence that docs/validation.md is made of."""
+"""Shared fixtures: validation tables, and the ledger of evidence behind docs/validation.md."""
 
 from __future__ import annotations
 

@@ -1,0 +1,161 @@
+"""The product folder: every file a run writes, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from orbits.errors import InputError
+
+if TYPE_CHECKING:
+    from cislunar.results import Results
+
+SCHEMA_VERSION = 1
+MAKER = "cislunar-planner"
+FIRST_NAIF_ID = -100001  # spacecraft of a run are numbered downwards from here
+
+# decimals kept in tables, by the unit that ends the column's name
+DECIMALS = {
+    "s": 3, "frac": 6, "db": 2, "bps": 0, "bit": 0, "day": 0, "m": 3, "jpy": 6, "filled": 4,
+    "h": 4, "mean": 4, "severity": 8,
+}  # fmt: skip
+TABLES = {
+    "access": "access.csv",
+    "contacts": "contacts.csv",
+    "comm_scores": "comm_scores.csv",
+    "positioning_scores": "positioning_scores.csv",
+    "gaps": "gaps.csv",
+    "gap_causes": "gap_causes.csv",
+    "fills": "fills.csv",
+    "portfolio": "portfolio.csv",
+}
+
+
+def rounded(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table as it is written: each column to the decimals of its unit, spans from their edges."""
+    out = frame.copy()
+    for column in out.columns:
+        if pd.api.types.is_float_dtype(out[column]):
+            unit = column.rsplit("_", 1)[-1]
+            out[column] = out[column].round(DECIMALS.get(unit, 4))
+    if {"start_s", "end_s", "duration_s"} <= set(out.columns):
+        out["duration_s"] = (out["end_s"] - out["start_s"]).round(3)
+    return out
+
+
+def check_folder(folder: str | os.PathLike) -> Path:
+    """The folder as a path, if a run may write there: absent, empty, or one that we wrote."""
+    folder = Path(folder)
+    allowed = "a new folder, an empty one, or one written by this program"
+    if folder.exists():
+        if not folder.is_dir():
+            raise InputError("the output is not a folder", file=str(folder), allowed=allowed)
+        if any(folder.iterdir()) and not _is_ours(folder):
+            raise InputError(
+                "the output folder holds something else", file=str(folder), allowed=allowed
+            )
+    return folder
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("maker") == MAKER
+
+
+@contextmanager
+def whole_folder(folder: str | os.PathLike):
+    """A temporary folder that takes the asked name only when everything in it is written.
+
+    Whatever happens before that - an error, a kill, a full disk - the asked folder is untouched;
+    a leftover temporary folder is hidden and named after its target.
+    """
+    target = check_folder(folder).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    stamp = uuid.uuid4().hex[:8]
+    work = target.parent / f".{target.name}.{stamp}.part"
+    work.mkdir()
+    try:
+        yield work
+        if target.exists():
+            aside = target.parent / f".{target.name}.{stamp}.old"
+            target.rename(aside)
+            work.rename(target)
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            work.rename(target)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def naif_ids(results: Results) -> dict[str, int]:
+    """SPK body numbers of the spacecraft, in the order of the nodes."""
+    return {name: FIRST_NAIF_ID - i for i, name in enumerate(results.trajectories)}
+
+
+def write_products(results: Results, folder: Path) -> None:
+    """Writes every product file but the reports into an existing folder."""
+    from cislunar.scenario import resolved_yaml
+
+    _write_text(folder / "scenario.resolved.yaml", resolved_yaml(results.scenario))
+    _write_ephemerides(results, folder)
+    for attribute, name in TABLES.items():
+        rounded(getattr(results, attribute)).to_csv(folder / name, index=False, lineterminator="\n")
+    _write_network(results, folder)
+    if results.coverage is not None:
+        results.coverage.to_netcdf(folder / "coverage.nc", engine="h5netcdf")
+    _write_json(folder / "provenance.json", results.provenance)
+    _write_json(folder / "manifest.json", results.manifest)
+
+
+def _write_ephemerides(results: Results, folder: Path) -> None:
+    from orbits.exchange import thinned, write_oem, write_spk
+
+    (folder / "ephemerides").mkdir()
+    if not results.trajectories:
+        return
+    numbers = naif_ids(results)
+    lean = {name: thinned(t) for name, t in results.trajectories.items()}
+    for name, trajectory in lean.items():
+        write_oem(
+            trajectory,
+            folder / "ephemerides" / f"{name}.oem",
+            object_name=name.upper(),
+            object_id=str(numbers[name]),
+        )
+    write_spk(lean, numbers, folder / "ephemerides.bsp")
+
+
+def _write_network(results: Results, folder: Path) -> None:
+    import networkx
+
+    from cislunar.contact_files import write_hdtn, write_ion
+
+    data = networkx.node_link_data(results.network.graph, edges="edges")
+    _write_json(folder / "network.json", data, indent=None)
+    write_ion(results.plan, folder / "contact_plan.ionrc")
+    write_hdtn(results.plan, folder / "contact_plan.hdtn.json")
+
+
+def _write_json(path: Path, data, indent: int | None = 2) -> None:
+    _write_text(path, json.dumps(data, ensure_ascii=False, indent=indent, default=_plain) + "\n")
+
+
+def _plain(value):
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} does not go into a JSON product")
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,154 @@
+"""What a run gives back: tables, maps, trajectories and the network, and their product folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cislunar.products import TABLES, check_folder, whole_folder, write_products
+from orbits.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray
+
+    from cislunar.contacts import ContactPlan
+    from cislunar.network import TemporalNetwork
+    from cislunar.nodes import Node
+    from cislunar.plots import Plot
+    from cislunar.scenario import Scenario
+    from cislunar.tracks import Tracks
+    from orbits.trajectory import Trajectory
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The outcome of one scenario; tables are pandas DataFrames with the product files' columns."""
+
+    scenario: Scenario
+    nodes: tuple[Node, ...]
+    trajectories: dict[str, Trajectory]
+    tracks: Tracks
+    plan: ContactPlan
+    access: pd.DataFrame
+    comm_scores: pd.DataFrame
+    positioning_scores: pd.DataFrame
+    gaps: pd.DataFrame
+    gap_causes: pd.DataFrame
+    fills: pd.DataFrame
+    portfolio: pd.DataFrame
+    coverage: xarray.Dataset | None
+    manifest: dict[str, Any]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def contacts(self) -> pd.DataFrame:
+        """The contact table, one row a directed contact."""
+        return self.plan.frame
+
+    @cached_property
+    def network(self) -> TemporalNetwork:
+        """The time-varying graph of contacts."""
+        from cislunar.network import TemporalNetwork
+
+        return TemporalNetwork(self.plan, self.nodes)
+
+    @property
+    def plot(self) -> Plot:
+        """Interactive figures: timeline, map, orbits, network, gaps, fills."""
+        from cislunar.plots import Plot
+
+        return Plot(self)
+
+    @property
+    def assumptions(self) -> list[dict]:
+        """Every record the run used whose confidence is not primary, with its reason."""
+        return self.provenance.get("assumptions", [])
+
+    @property
+    def sources(self) -> list[dict]:
+        """Every catalogue record the run used, with its sources."""
+        return self.provenance.get("sources", [])
+
+    def save(self, folder: str | os.PathLike, *, report: bool = True) -> Path:
+        """The path of the product folder, written whole or not at all.
+
+        With ``report``, the reports that the scenario's ``outputs`` ask for are written too.
+        """
+        with whole_folder(folder) as work:
+            write_products(self, work)
+            languages = self.scenario.outputs.report
+            if report and languages:
+                from cislunar.report import write_report
+
+                write_report(self, work, languages=tuple(languages))
+        return Path(folder)
+
+    def _repr_html_(self) -> str:
+        title = self.scenario.name
+        scores = self.comm_scores[
+            ["asset", "service", "availability_frac", "longest_gap_s", "verdict"]
+        ]
+        return (
+            f"<h3>{_escaped(title)}</h3><p>{len(self.nodes)} nodes, {len(self.plan)} contacts, "
+            f"{len(self.gaps)} gaps over {self.scenario.duration_days:g} days</p>"
+            + scores.to_html(index=False)
+        )
+
+
+def _escaped(text: str) -> str:
+    import html
+
+    return html.escape(text)
+
+
+def load_results(folder: str | os.PathLike) -> Results:
+    """The results kept in a product folder, read from its files; nothing is computed anew."""
+    from cislunar.contact_files import read_contacts_csv
+    from cislunar.nodes import expand_nodes
+    from cislunar.scenario import load_scenario
+    from cislunar.tracks import build_tracks
+    from orbits.ephemeris import De440
+    from orbits.exchange import read_oem
+
+    folder = Path(folder)
+    if not (folder / "manifest.json").is_file():
+        raise InputError("not a product folder", file=str(folder), allowed="a folder a run wrote")
+    check_folder(folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    scenario = load_scenario(folder / "scenario.resolved.yaml")
+    nodes = expand_nodes(scenario)
+    trajectories = {}
+    for name in manifest["naif_ids"]:
+        read = read_oem(folder / "ephemerides" / f"{name}.oem").rebased(scenario.start)
+        object.__setattr__(read, "name", name)
+        object.__setattr__(read, "notes", provenance.get("flown", {}).get(name, {}))
+        trajectories[name] = read
+    tables = {
+        attribute: pd.read_csv(folder / name, keep_default_na=True)
+        for attribute, name in TABLES.items()
+        if attribute != "contacts"
+    }
+    coverage = None
+    if (folder / "coverage.nc").is_file():
+        import xarray
+
+        with xarray.open_dataset(folder / "coverage.nc", engine="h5netcdf") as opened:
+            coverage = opened.load()
+    return Results(
+        scenario=scenario,
+        nodes=nodes,
+        trajectories=trajectories,
+        tracks=build_tracks(scenario, nodes, trajectories, De440.open()),
+        plan=read_contacts_csv(folder / "contacts.csv", scenario.start, scenario.duration_s),
+        coverage=coverage,
+        manifest=manifest,
+        provenance=provenance,
+        **tables,
+    )
