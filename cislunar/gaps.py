@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orbits.constants import DAY_S
+from cislunar.needs import earth_days_s
 from orbits.intervals import Intervals
 
 if TYPE_CHECKING:
@@ -135,15 +135,20 @@ def positioning_candidate(
 
 
 def share_of_allowance(
-    start_s: np.ndarray, end_s: np.ndarray, need: Any, span_s: tuple[float, float]
+    start_s: np.ndarray,
+    end_s: np.ndarray,
+    need: Any,
+    span_s: tuple[float, float],
+    day_edges_s: Sequence[float] = (),
 ) -> np.ndarray:
     """Each gap's severity (dimensionless): unserved time beyond the need's allowance, over span.
 
     The allowance ``(1 - availability_frac) x length`` is used up by the gaps of its window in
     proportion to their durations, so the severities of one place and service add up to
     ``max(0, unserved - allowance) / span``, summed over the windows of the need's basis: the span
-    itself, or one day of 86,400 s after another (each-earth-day, worst-24h). A need that only
-    limits ``max_gap_s`` counts each gap's time beyond it; a need with neither counts nothing.
+    itself, or one day after another (each-earth-day and worst-24h, cut at ``day_edges_s``, which
+    lie inside the span). A need that only limits ``max_gap_s`` counts each gap's time beyond it;
+    a need with neither counts nothing.
     """
     start_s, end_s = np.asarray(start_s, float), np.asarray(end_s, float)
     first, last = span_s
@@ -156,7 +161,7 @@ def share_of_allowance(
         beyond = end_s - start_s - longest if longest is not None else np.zeros(start_s.shape)
         return np.maximum(beyond, 0.0) / length
     daily = _field(need, "availability_basis") in ("each-earth-day", "worst-24h")
-    edges = np.append(np.arange(first, last, DAY_S if daily else length), last)
+    edges = np.unique([first, *(day_edges_s if daily else ()), last])
     overlap = np.minimum(end_s[:, None], edges[1:]) - np.maximum(start_s[:, None], edges[:-1])
     overlap = np.maximum(overlap, 0.0)
     unserved = overlap.sum(axis=0)
@@ -206,12 +211,14 @@ def find_gaps(
 
     ``served`` has one entry for every place and service reported; ``candidates(place, service)``
     gives what could have served it (see ``split_by_cause``); ``needs`` has the need records of the
-    places that have one; ``achieved`` overrides the text of what was achieved (by default the
-    served share of the span). Gap ids follow place, service and start.
+    places that have one (the days of each-earth-day are whole UTC days); ``achieved`` overrides
+    the text of what was achieved, by default the served share of the span. Gap ids follow place,
+    service and start.
     """
     import pandas as pd
 
     first, last = span_s
+    days = [t for day in earth_days_s(epoch, last) for t in day if first < t < last]
     rows: list[dict[str, Any]] = []
     pieces: list[tuple[str, str, float, float]] = []
     for place, service in sorted(served):
@@ -224,7 +231,7 @@ def find_gaps(
         )
         start, end, which, owner = _pieces_by_gap(unserved, causes)
         need = needs.get(key)
-        severity = share_of_allowance(unserved.start_s, unserved.end_s, need, span_s)
+        severity = share_of_allowance(unserved.start_s, unserved.end_s, need, span_s, days)
         share = 1.0 - unserved.total_s / (last - first)
         shown = (achieved or {}).get(key, f"availability {share:.6g}")
         names = list(causes)

@@ -170,7 +170,7 @@ def test_daily_allowance_is_not_lent_between_days():
     day = 86400.0
     need = {"availability_frac": 0.9, "availability_basis": "each-earth-day"}
     start, end = np.array([0.0]), np.array([0.5 * day])
-    daily = share_of_allowance(start, end, need, (0.0, 2 * day))
+    daily = share_of_allowance(start, end, need, (0.0, 2 * day), [day])
     whole = share_of_allowance(start, end, {"availability_frac": 0.9}, (0.0, 2 * day))
     assert daily[0] == pytest.approx((0.5 - 0.1) / 2)
     assert whole[0] == pytest.approx((0.5 - 0.2) / 2)
