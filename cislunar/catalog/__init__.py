@@ -1,0 +1,171 @@
+"""The catalogue: what is known of stations, sites, relays, terminals, needs, costs and options.
+
+Records are YAML in the keys of the scenario file, each with sources, date and confidence. A kind is
+read on first use; nothing is read at import.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from orbits.errors import InputError
+
+_FOLDER = Path(__file__).parent
+# kind -> file; the order is the order of search, so a spacecraft wins over a programme of its name
+_FILES = {
+    "relays": "relays.yaml",
+    "constellations": "constellations.yaml",
+    "stations": "stations.yaml",
+    "sites": "sites.yaml",
+    "regions": "regions.yaml",
+    "terminals": "terminals.yaml",
+    "terminal-groups": "terminal_groups.yaml",
+    "options": "options.yaml",
+    "needs": "needs.yaml",
+    "groups": "groups.yaml",
+    "services": "services.yaml",
+    "clocks": "clocks.yaml",
+    "bands": "bands.yaml",
+    "codings": "codings.yaml",
+    "published-terminals": "published_terminals.yaml",
+    "link-model": "link_model.yaml",
+    "requirements": "requirements.yaml",
+    "costs": "costs.yaml",
+    "cost-units": "cost_units.yaml",
+    "programmes": "programmes.yaml",
+    "published-relays": "published_relays.yaml",
+    "glossary": "glossary.yaml",
+}
+
+
+def kinds() -> tuple[str, ...]:
+    """The kinds of record, in the order of search.
+
+    >>> "stations" in kinds()
+    True
+    """
+    return tuple(_FILES)
+
+
+def near(name: str, known, count: int = 3) -> str:
+    """Text listing the ``known`` names most like ``name``, for an error message."""
+    close = difflib.get_close_matches(str(name), list(known), n=count, cutoff=0.5)
+    return "one of " + ", ".join(close) if close else "see `cislunar catalog list`"
+
+
+@lru_cache(maxsize=None)
+def _read(kind: str) -> dict[str, dict[str, Any]]:
+    import yaml
+
+    text = (_FOLDER / _FILES[kind]).read_text(encoding="utf-8")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    records = yaml.load(text, Loader=loader)  # our own file, and the safe loader
+    return {record["id"]: record for record in records}
+
+
+def load(kind: str) -> dict[str, dict[str, Any]]:
+    """The records of a kind by id (a copy; change it freely).
+
+    >>> load("stations")["misasa"]["latitude_deg"]
+    36.141
+    """
+    if kind not in _FILES:
+        raise InputError(f"{kind!r} is not a kind of record", value=kind, allowed=", ".join(_FILES))
+    return copy.deepcopy(_read(kind))
+
+
+def get(kind: str, name: str) -> dict[str, Any] | None:
+    """One record of a kind (a copy), or None."""
+    record = _read(kind).get(name)
+    return None if record is None else copy.deepcopy(record)
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The ids of a kind, in the order of its file."""
+    return tuple(_read(kind))
+
+
+def find(name: str) -> dict[str, Any]:
+    """The record called ``name`` of any kind (a copy) with its ``kind``; InputError if none.
+
+    >>> find("queqiao-2")["kind"]
+    'relays'
+    """
+    for kind in _FILES:
+        record = get(kind, name)
+        if record is not None:
+            return {"kind": kind, **{k: v for k, v in record.items() if k != "kind"}, **(
+                {"record_kind": record["kind"]} if "kind" in record else {}
+            )}  # fmt: skip
+    everything = [n for kind in _FILES for n in _read(kind)]
+    raise InputError(
+        f"{name!r} is not in the catalogue", value=name, allowed=near(name, everything)
+    )
+
+
+def _lines(value: Any, indent: int) -> list[str]:
+    pad = "  " * indent
+    if isinstance(value, dict):
+        out = []
+        for k, v in value.items():
+            if isinstance(v, (dict, list)) and v and not _flat(v):
+                out += [f"{pad}{k}:", *_lines(v, indent + 1)]
+            else:
+                out.append(f"{pad}{k}: {_plain(v)}")
+        return out
+    if isinstance(value, list):
+        out = []
+        for item in value:
+            if isinstance(item, (dict, list)) and not _flat(item):
+                inner = _lines(item, indent + 1)
+                out += [f"{pad}- {inner[0].strip()}", *inner[1:]]
+            else:
+                out.append(f"{pad}- {_plain(item)}")
+        return out
+    return [f"{pad}{_plain(value)}"]
+
+
+def _flat(value: Any) -> bool:
+    items = value.values() if isinstance(value, dict) else value
+    return all(not isinstance(v, (dict, list)) for v in items) and len(str(value)) <= 80
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "not published"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(_plain(v) for v in value) if value else "none"
+    return str(value)
+
+
+def describe(record: dict[str, Any]) -> str:
+    """A readable text of a record: its values, then confidence, reason, conflicts and sources.
+
+    >>> print(describe({"id": "x", "confidence": "assumption", "reason": "no data"}))
+    x
+      confidence: assumption
+      reason: no data
+      sources: none
+    """
+    last = ("confidence", "field_confidence", "reason", "conflicts", "sources")
+    head = str(record.get("id", record.get("name", "record")))
+    names_ = [record[k] for k in ("name_en", "name_ja") if record.get(k)]
+    out = [head + (f"  ({' / '.join(names_)})" if names_ else "")]
+    body = {k: v for k, v in record.items() if k not in (*last, "id", "name_en", "name_ja")}
+    out += _lines(body, 1)
+    out += _lines({k: record[k] for k in last[:-1] if record.get(k)}, 1)
+    sources = record.get("sources") or []
+    if not sources:
+        out.append("  sources: none")
+    else:
+        out.append("  sources:")
+        for source in sources:
+            parts = [source.get("title"), source.get("date"), source.get("url")]
+            out.append("    - " + ", ".join(str(p) for p in parts if p))
+    return "\n".join(out)

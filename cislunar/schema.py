@@ -1,0 +1,664 @@
+"""The records of a scenario: every key of the file, its bounds and its unit; no behaviour.
+
+All records are frozen and refuse unknown keys. Any record may carry its provenance: sources, date,
+confidence and, for an assumption, the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from cislunar.fields import (
+    Angle,
+    Date,
+    Decibel,
+    Elevation,
+    Fraction,
+    Height,
+    Instant,
+    Kelvin,
+    Kilometres,
+    Latitude,
+    Longitude,
+    Megahertz,
+    Metres,
+    Name,
+    NonNegative,
+    Oku,
+    Positive,
+    Range,
+    Rate,
+    Resonance,
+    Seconds,
+    refuse,
+    show,
+)
+from orbits.constants import EARTH_RADIUS_KM, MOON_RADIUS_KM
+
+FRAMES = (
+    "MOON_ICRF", "EARTH_ICRF", "EMB_ICRF", "MOON_ME", "MOON_PA", "MOON_OP", "ITRF",
+    "EARTH_MOON_ROTATING",
+)  # fmt: skip
+FrameName = Literal[
+    "MOON_ICRF", "EARTH_ICRF", "EMB_ICRF", "MOON_ME", "MOON_PA", "MOON_OP", "ITRF",
+    "EARTH_MOON_ROTATING",
+]  # fmt: skip
+ElementFrame = Literal["MOON_ICRF", "EARTH_ICRF", "MOON_ME", "MOON_PA", "MOON_OP", "ITRF"]
+Confidence = Literal["primary", "press", "transcription", "derived", "unverified", "assumption"]
+Service = Literal["relay", "direct", "forward", "crosslink", "positioning"]
+
+
+def key(description: str, default: Any = None, **more: Any) -> Any:
+    """A field with its description; ``...`` as default makes it required."""
+    return Field(default, description=description, **more)
+
+
+class Record(BaseModel):
+    """Base of every record: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sourced(Record):
+    """A record that may come from the catalogue and says where its values are from."""
+
+    catalog_id: str | None = key("catalogue record it was taken from")
+    overridden: tuple[str, ...] = key("keys of the catalogue record replaced by the scenario", ())
+    name_en: str | None = key("name in English, for reports")
+    name_ja: str | None = key("name in Japanese, for reports")
+    sources: tuple[dict[str, Any], ...] = key("list of {title, url, date}", ())
+    date: str | None = key("date of the newest source")
+    confidence: Confidence | None = key("confidence of the main values")
+    field_confidence: dict[str, str] = key("confidence of single fields", {})
+    conflicts: tuple[dict[str, Any], ...] = key("differing published values, all kept", ())
+    reason: str | None = key("why an assumed value is what it is")
+    note: str | None = key("free text")
+
+
+# --- terminals ---------------------------------------------------------------------------------
+
+
+class Antenna(Record):
+    kind: str = key("dish, patch, patch-array, omni, telescope, ...", "dish")
+    diameter_m: Annotated[float, Range(0, 1000, "m", low_open=True)] | None = key("aperture, m")
+    efficiency: Fraction | None = key("aperture efficiency")
+    gain_dbi: Decibel | None = key("gain, dBi")
+    half_power_beamwidth_deg: Annotated[float, Range(0, 360, "deg", low_open=True)] | None = key(
+        "half-power beam width, deg"
+    )
+    pointing: str | None = key("how it is pointed")
+    coverage: str | None = key("what the pattern covers")
+
+
+class Transmit(Record):
+    band: str | None = key("band plan id, absent for optical")
+    frequency_mhz: Megahertz | None = key("carrier, MHz")
+    power_w: Annotated[float, Range(0, 1e9, "W", low_open=True)] | None = key("power, W")
+    gain_dbi: Decibel | None = key("gain, dBi")
+    circuit_loss_db: Annotated[float, Range(0, 100, "dB")] | None = key("circuit loss, dB")
+    eirp_dbw: Decibel = key("EIRP with circuit loss, without pointing loss, dBW", ...)
+    modulation: str | None = key("modulation")
+    coding: str | None = key("coding id")
+    required_ebn0_db: Decibel | None = key("required Eb/N0, dB; absent for optical")
+    rates_bps: tuple[Annotated[float, Range(0, 1e13, "bit/s", low_open=True)], ...] = key(
+        "selectable information rates, bit/s", ..., min_length=1
+    )
+    data_power_share_db: Annotated[float, Range(-60, 0, "dB")] = key(
+        "share of the power in the data component, dB", 0.0
+    )
+    note: str | None = key("free text")
+
+
+class Receive(Record):
+    band: str | None = key("band plan id, absent for optical")
+    frequency_mhz: Megahertz | None = key("carrier, MHz")
+    gain_dbi: Decibel | None = key("gain, dBi")
+    system_noise_temperature_k: Kelvin | None = key("system noise temperature, K")
+    g_over_t_db_k: Decibel | None = key("G/T, dB/K; absent for optical")
+    g_over_t_moon_db_k: Decibel | None = key("G/T with the Moon filling the beam, dB/K")
+    optical_loss_db: Annotated[float, Range(0, 100, "dB")] | None = key("receiver optics, dB")
+    atmosphere_loss_db: Annotated[float, Range(0, 100, "dB")] | None = key("atmosphere, dB")
+    other_loss_db: Annotated[float, Range(0, 100, "dB")] | None = key("other losses, dB")
+    required_photons_per_bit: Positive | None = key("photons a bit at the detector, optical")
+    note: str | None = key("free text")
+
+
+class Terminal(Sourced):
+    """One radio or optical terminal: what it sends, what it hears."""
+
+    id: Name = key("id of the terminal", ...)
+    role: Literal["user", "relay", "relay-earth", "crosslink", "navigation", "station"] = key(
+        "which end of which link it is", ...
+    )
+    band: Literal["optical"] | None = key("optical, or absent for radio")
+    wavelength_nm: Annotated[float, Range(100, 1e5, "nm")] | None = key("optical wavelength, nm")
+    antenna: Antenna | None = key("antenna")
+    transmit: Transmit | None = key("transmit side; absent: it only receives")
+    receive: Receive | None = key("receive side; absent: it only transmits")
+    polarisation: str = key("RHCP, LHCP or linear", "RHCP")
+    pointing_loss_db: Annotated[float, Range(0, 100, "dB")] = key("pointing loss, dB", 0.0)
+    implementation_loss_db: Annotated[float, Range(0, 100, "dB")] = key(
+        "receiver implementation loss, dB", 0.0
+    )
+    simultaneous_links: Annotated[int, Range(1, 10_000, whole=True)] | None = key(
+        "users served at once; null: broadcast, no limit"
+    )
+    minimum_margin_db: Annotated[float, Range(-50, 100, "dB")] = key(
+        "margin below which a rate is not given, dB", 3.0
+    )
+    pairs_with: tuple[str, ...] = key(
+        "terminal ids it is designed to work with; documentation, frequencies decide", ()
+    )
+    broadcast: bool = key("true: one signal for all users", False)
+    min_elevation_deg: Elevation | None = key(
+        "elevation below which this terminal does not work, deg; absent: the node's"
+    )
+    elevation_mask_deg: Elevation | None = key("mask typical of the class, deg; information only")
+    ranging_sigma_m: Positive | None = key("two-way range noise, 1 sigma, m")
+    acquisition_threshold_dbhz: Decibel | None = key("C/N0 for a first fix, dBHz")
+    tracking_threshold_dbhz: Decibel | None = key("C/N0 for tracking, dBHz")
+    cloud_free_fraction: dict[str, Fraction] | None = key("optical: clear-sky share by site type")
+    sun_earth_probe_min_deg: dict[str, Annotated[float, Range(0, 180, "deg")]] | None = key(
+        "optical: least angle from the Sun at the ground, deg, for return and forward"
+    )
+    carried_by: str | None = key("what usually carries it")
+    published_neighbour: str | None = key("nearest published figure")
+
+    @model_validator(mode="after")
+    def _one_side(self):
+        if self.transmit is None and self.receive is None:
+            raise refuse("the terminal neither transmits nor receives", "transmit, receive or both")
+        return self
+
+
+def _text_or_record(value: Any) -> str:
+    return "text" if isinstance(value, str) else "record"
+
+
+TerminalEntry = Annotated[
+    Union[Annotated[str, Tag("text")], Annotated[Terminal, Tag("record")]],  # noqa: UP007
+    Discriminator(_text_or_record),
+]
+
+# --- needs -------------------------------------------------------------------------------------
+
+
+class Need(Sourced):
+    """What a user asks of one service."""
+
+    id: str | None = key("id of the service class, for reports")
+    service: Service = key("relay, direct, forward, crosslink or positioning", ...)
+    min_rate_bps: Rate | None = key(
+        "rate that must close on every hop for one user, bit/s; 1e6 where absent (communication)"
+    )
+    availability_frac: Fraction | None = key("share of the time that must be served")
+    availability_basis: Literal["span", "each-earth-day", "worst-24h"] = key(
+        "over the whole span, in every UTC day, or in the worst rolling 24 h", "span"
+    )
+    max_gap_s: Seconds | None = key("longest gap allowed, s")
+    latency_s: Seconds | None = key("largest latency allowed, s")
+    volume_bit_per_day: NonNegative | None = key("information to deliver, bit a day")
+    accuracy_m: Annotated[float, Range(0, 1e7, "m", low_open=True)] | None = key(
+        "position accuracy, m"
+    )
+    accuracy_basis: Literal["rms", "p95", "3sigma"] = key("meaning of accuracy_m", "3sigma")
+    axes: Literal["horizontal", "3d"] = key("axes of accuracy_m", "3d")
+    max_pdop: Positive | None = key("largest PDOP of a usable solution")
+    max_gdop: Positive | None = key("largest GDOP of a usable solution")
+    store_and_forward: bool | None = key("true: data may wait on board")
+
+    @property
+    def rate_bps(self) -> float:
+        """The rate that must close, bit/s: ``min_rate_bps`` or the default 1e6."""
+        return 1e6 if self.min_rate_bps is None else self.min_rate_bps
+
+
+NeedEntry = Annotated[
+    Union[Annotated[str, Tag("text")], Annotated[Need, Tag("record")]],  # noqa: UP007
+    Discriminator(_text_or_record),
+]
+
+# --- orbits ------------------------------------------------------------------------------------
+
+
+def _one_of(record: Record, names: tuple[str, ...]) -> None:
+    given = [n for n in names if getattr(record, n) is not None]
+    if len(given) != 1:
+        said = " and ".join(given) if given else "none of its parameters"
+        raise refuse(f"a {record.kind} orbit got {said}", f"exactly one of {', '.join(names)}")  # type: ignore[attr-defined]
+
+
+Days = Annotated[float, Range(0, 1000, "days", low_open=True)]
+Point = Literal["L1", "L2"]
+Branch = Literal["northern", "southern"]
+
+
+class DroOrbit(Record):
+    """Distant retrograde orbit about the Moon."""
+
+    kind: Literal["dro"] = key("dro", ...)
+    amplitude_km: Kilometres | None = key(
+        "distance from the Moon's centre at the near-side x-axis crossing, km"
+    )
+    period_days: Days | None = key("period in the rotating frame, days")
+    resonance: Resonance | None = key("synodic resonance p:q")
+    phase_deg: Angle = key("360 x time / period since the near-side crossing, deg", 0.0)
+    amplitude_z_km: Kilometres | None = key("out-of-plane amplitude, km (spatial member)")
+
+    @model_validator(mode="after")
+    def _parameter(self):
+        _one_of(self, ("amplitude_km", "period_days", "resonance"))
+        return self
+
+
+class HaloOrbit(Record):
+    """Halo orbit about L1 or L2."""
+
+    kind: Literal["halo"] = key("halo", ...)
+    libration_point: Point = key("L1 or L2", ...)
+    branch: Branch = key("northern or southern", ...)
+    amplitude_z_km: Kilometres = key("largest |z|, km", ...)
+    phase_deg: Angle = key("360 x time / period since apolune, deg", 0.0)
+
+
+class NrhoOrbit(Record):
+    """Near-rectilinear halo orbit."""
+
+    kind: Literal["nrho"] = key("nrho", ...)
+    libration_point: Point = key("L1 or L2", ...)
+    branch: Branch = key("northern or southern", ...)
+    perilune_km: Annotated[float, Range(MOON_RADIUS_KM, 1e5, "km", low_open=True)] | None = key(
+        "least distance from the Moon's centre, km"
+    )
+    period_days: Days | None = key("period in the rotating frame, days")
+    resonance: Resonance | None = key("synodic resonance p:q")
+    phase_deg: Angle | None = key(
+        "360 x time / period since apolune, deg; absent: the eclipse-avoiding phase"
+    )
+
+    @model_validator(mode="after")
+    def _parameter(self):
+        _one_of(self, ("perilune_km", "period_days", "resonance"))
+        return self
+
+
+class LyapunovOrbit(Record):
+    """Planar Lyapunov orbit about L1 or L2."""
+
+    kind: Literal["lyapunov"] = key("lyapunov", ...)
+    libration_point: Point = key("L1 or L2", ...)
+    amplitude_km: Kilometres | None = key("half of the extent along x, km")
+    period_days: Days | None = key("period in the rotating frame, days")
+    resonance: Resonance | None = key("synodic resonance p:q")
+    phase_deg: Angle = key(
+        "360 x time / period since the crossing with vy > 0 nearest the Moon, deg", 0.0
+    )
+
+    @model_validator(mode="after")
+    def _parameter(self):
+        _one_of(self, ("amplitude_km", "period_days", "resonance"))
+        return self
+
+
+class ButterflyOrbit(Record):
+    """Butterfly orbit, bifurcated from the L2 NRHOs."""
+
+    kind: Literal["butterfly"] = key("butterfly", ...)
+    branch: Branch = key("northern or southern", ...)
+    perilune_km: Annotated[float, Range(MOON_RADIUS_KM, 1e5, "km", low_open=True)] | None = key(
+        "least distance from the Moon's centre, km"
+    )
+    period_days: Days | None = key("period in the rotating frame, days")
+    resonance: Resonance | None = key("synodic resonance p:q")
+    phase_deg: Angle = key("360 x time / period since the northernmost point, deg", 0.0)
+
+    @model_validator(mode="after")
+    def _parameter(self):
+        _one_of(self, ("perilune_km", "period_days", "resonance"))
+        return self
+
+
+class KeplerianOrbit(Record):
+    """Osculating elements about the frame's centre, on its axes frozen at ``epoch``."""
+
+    kind: Literal["keplerian"] = key("keplerian", ...)
+    frame: ElementFrame = key("frame of the elements", ...)
+    epoch: Instant | None = key("instant the elements are osculating at; default the scenario's")
+    semi_major_axis_km: Kilometres = key("semi-major axis, km", ...)
+    eccentricity: Annotated[float, Range(0, 1, high_open=True)] = key("eccentricity", ...)
+    inclination_deg: Annotated[float, Range(0, 180, "deg")] = key("inclination, deg", ...)
+    raan_deg: Angle = key("right ascension of the ascending node, deg", ...)
+    argument_of_periapsis_deg: Angle = key("argument of periapsis, deg", ...)
+    mean_anomaly_deg: Angle = key("mean anomaly, deg", ...)
+
+    @model_validator(mode="after")
+    def _above_ground(self):
+        earth = self.frame in ("EARTH_ICRF", "ITRF")
+        body, radius_km = ("Earth", EARTH_RADIUS_KM) if earth else ("Moon", MOON_RADIUS_KM)
+        low_km = self.semi_major_axis_km * (1 - self.eccentricity)
+        if low_km <= radius_km:
+            raise refuse(
+                f"the orbit crosses the {body}: periapsis {low_km:.1f} km from its centre",
+                f"semi_major_axis_km x (1 - eccentricity) above {radius_km} km",
+            )
+        return self
+
+
+class StateOrbit(Record):
+    """A state at an instant, flown in either direction."""
+
+    kind: Literal["state"] = key("state", ...)
+    frame: FrameName = key("frame of the state; velocities are relative to it", ...)
+    epoch: Instant | None = key("instant of the state; default the scenario's")
+    state_km_km_s: tuple[Annotated[float, Range(-2e7, 2e7, "km or km/s")], ...] = key(
+        "x, y, z in km, vx, vy, vz in km/s", ..., min_length=6, max_length=6
+    )
+
+    @model_validator(mode="after")
+    def _above_ground(self):
+        distance_km = sum(x * x for x in self.state_km_km_s[:3]) ** 0.5
+        earth = self.frame in ("EARTH_ICRF", "ITRF")
+        body, radius_km = ("Earth", EARTH_RADIUS_KM) if earth else ("Moon", MOON_RADIUS_KM)
+        centred = self.frame not in ("EMB_ICRF", "EARTH_MOON_ROTATING")
+        if centred and distance_km <= radius_km:
+            raise refuse(
+                f"the position is inside the {body}: {distance_km:.1f} km from its centre",
+                f"above {radius_km} km",
+            )
+        return self
+
+
+class OemOrbit(Record):
+    """A trajectory read from a CCSDS OEM file."""
+
+    kind: Literal["oem"] = key("oem", ...)
+    file: str = key("path, relative to the scenario file", ..., min_length=1)
+
+
+class SpkOrbit(Record):
+    """A trajectory read from an SPK kernel."""
+
+    kind: Literal["spk"] = key("spk", ...)
+    file: str = key("path, relative to the scenario file", ..., min_length=1)
+    naif_id: Annotated[int, Range(-1_000_000_000, 1_000_000_000, whole=True)] = key(
+        "NAIF id of the body in the kernel", ...
+    )
+
+
+Orbit = Annotated[
+    DroOrbit
+    | HaloOrbit
+    | NrhoOrbit
+    | LyapunovOrbit
+    | ButterflyOrbit
+    | KeplerianOrbit
+    | StateOrbit
+    | OemOrbit
+    | SpkOrbit,
+    Field(discriminator="kind"),
+]
+
+# --- nodes -------------------------------------------------------------------------------------
+
+
+class StartDates(Record):
+    """Service start as planned, with the earliest and latest date for sensitivity runs."""
+
+    early: Date | None = key("earliest plausible start")
+    nominal: Date | None = key("the start that runs use")
+    late: Date | None = key("latest plausible start")
+    basis: str | None = key("where the dates are from")
+
+
+def _start_tag(value: Any) -> str:
+    return "record" if isinstance(value, (dict, StartDates)) else "text"
+
+
+ServiceStart = Annotated[
+    Union[Annotated[Date, Tag("text")], Annotated[StartDates, Tag("record")]],  # noqa: UP007
+    Discriminator(_start_tag),
+]
+
+
+class Served(Sourced):
+    """What all nodes share: a name, an operator, terminals and when they serve."""
+
+    name: Name = key("name of the node, unique in the scenario", ...)
+    operator: Name | None = key("operator id; belongs to interoperability groups")
+    group: str | None = key("interoperability group in the catalogue; information, policy decides")
+    nation: str | None = key("nation code")
+    status: str | None = key("status of the programme")
+    terminals: tuple[TerminalEntry, ...] = key("terminals: names or inline records", ())
+    service_start: ServiceStart | None = key(
+        "date, or {early, nominal, late}; a year or month alone begins at its end"
+    )
+    service_start_qualifier: str | None = key("how firm the date is: NET, by, about, ...")
+    service_end: Date | None = key("first instant out of service; a year or month ends at its end")
+    service_end_basis: str | None = key("where the end date is from")
+    outages: tuple[tuple[Instant, Instant], ...] = key("list of [from, to] out of service", ())
+    clock: str | None = key("clock kind of the catalogue, for navigation sources")
+
+    @model_validator(mode="after")
+    def _outages_run_forward(self):
+        from orbits.epoch import Epoch
+
+        for begin, end in self.outages:
+            if Epoch.parse(begin) >= Epoch.parse(end):
+                raise refuse(f"the outage {begin} ends before it begins", "[from, to], from < to")
+        return self
+
+
+class Flown(Served):
+    orbit: Orbit = key("the orbit", ...)
+    mass_kg: Annotated[float, Range(0, 1e7, "kg", low_open=True)] | None = key("mass, kg")
+    area_m2: Annotated[float, Range(0, 1e6, "m2", low_open=True)] | None = key(
+        "area that the Sun sees, m2; solar pressure acts only where mass and area are given"
+    )
+    area_to_mass_m2_kg: Annotated[float, Range(0, 100, "m2/kg", low_open=True)] | None = key(
+        "area over mass, m2/kg, where only the ratio is known"
+    )
+    cr: Annotated[float, Range(0, 3)] = key("radiation pressure coefficient", 1.3)
+    baseline: bool = key("false: enters a scenario only by name", True)
+    eirp_override_dbw: Decibel | None = key("EIRP that replaces the terminals', dBW")
+
+    @model_validator(mode="after")
+    def _mass_and_area(self):
+        if (self.mass_kg is None) != (self.area_m2 is None) and self.area_m2 is not None:
+            raise refuse("area_m2 is given without mass_kg", "both, or neither")
+        if self.area_to_mass_m2_kg is not None and self.area_m2 is not None:
+            raise refuse("area_m2 and area_to_mass_m2_kg are both given", "one of them")
+        return self
+
+
+class Spacecraft(Flown):
+    """One spacecraft."""
+
+
+class Constellation(Flown):
+    """Spacecraft on one orbit, spread by plane and phase; members are name-1, name-2, ..."""
+
+    planes: Annotated[int, Range(1, 200, whole=True)] = key("number of planes", 1)
+    per_plane: Annotated[int, Range(1, 1000, whole=True)] = key("members a plane", ...)
+    phasing_deg: Angle = key("mean anomaly from one plane to the next, deg", 0.0)
+
+    @model_validator(mode="after")
+    def _can_spread(self):
+        if self.orbit.kind in ("state", "oem", "spk"):
+            raise refuse(
+                f"an orbit of kind {self.orbit.kind} cannot be spread over a constellation",
+                "keplerian, dro, halo, nrho, lyapunov, butterfly",
+            )
+        if self.planes * self.per_plane > 2000:
+            raise refuse(f"{self.planes * self.per_plane} members", "at most 2000")
+        return self
+
+
+class Place(Served):
+    latitude_deg: Latitude = key("latitude, deg", ...)
+    longitude_deg: Longitude = key("longitude, deg, east-positive", ...)
+    height_m: Height = key("height, m", 0.0)
+    min_elevation_deg: Elevation = key("elevation below which no terminal works, deg", 5.0)
+    horizon: str | None = key("horizon file: azimuth_deg elevation_deg a line")
+
+
+class GroundStation(Place):
+    """An Earth station; WGS84 geodetic latitude, height above the ellipsoid."""
+
+    network: str | None = key("network it belongs to")
+    antennas: Annotated[int, Range(0, 1000, whole=True)] | None = key(
+        "antennas that serve lunar users"
+    )
+    lunar_time_share: Annotated[float, Range(0, 1, "frac", low_open=True)] = key(
+        "share of the visible time given to lunar users; applied to scores, not to contacts", 1.0
+    )
+    attenuation_95_percent_db: dict[
+        Literal["s", "x", "ka"], tuple[Annotated[float, Range(0, 100, "dB")], ...]
+    ] = key("atmosphere at 10, 20 and 90 deg of elevation, exceeded 5 % of the year, dB", {})
+
+    @model_validator(mode="after")
+    def _three_points(self):
+        for band, row in self.attenuation_95_percent_db.items():
+            if len(row) != 3:
+                raise refuse(f"attenuation in {band} has {len(row)} values", "3: 10, 20, 90 deg")
+        return self
+
+
+class Asset(Place):
+    """A place on the Moon: MOON_ME planetocentric latitude, height above 1737.4 km."""
+
+    site: str | None = key("catalogue site whose coordinates stand in")
+    site_kind: str | None = key("robotic, crewed, base, observatory or probe")
+    japan_relevance: str | None = key("high, medium, low or none")
+    needs: tuple[NeedEntry, ...] = key("need profiles: a name, names, or inline records", ())
+    weight: Annotated[float, Range(0, 1e6)] = key("weight in the scores", 1.0)
+    mast_height_m: Metres | None = key("antenna height above the ground, m")
+    serves_radius_km: Positive | None = key("serves surface users within, km")
+    correction_radius_km: Positive | None = key("differential corrections hold within, km")
+    eirp_override_dbw: Decibel | None = key("EIRP that replaces the terminals', dBW")
+
+
+class Region(Sourced):
+    """A part of the Moon's surface to map: bounds, or a polygon."""
+
+    name: Name = key("name of the region", ...)
+    latitude_min_deg: Latitude = key("southern bound, deg", -90.0)
+    latitude_max_deg: Latitude = key("northern bound, deg", 90.0)
+    longitude_min_deg: Longitude = key("western bound, deg", -180.0)
+    longitude_max_deg: Longitude = key("eastern bound, deg", 180.0)
+    polygon_lon_lat_deg: tuple[tuple[Longitude, Latitude], ...] | None = key(
+        "polygon: [longitude, latitude] of its corners, deg"
+    )
+    altitude_max_km: NonNegative | None = key("top of the service volume, km; information only")
+    cell_count: Annotated[int, Range(1, 200_000, whole=True)] = key(
+        "number of map cells, about", 500
+    )
+    min_elevation_deg: Elevation = key("elevation mask of the map cells, deg", 5.0)
+
+    @model_validator(mode="after")
+    def _not_empty(self):
+        if self.latitude_min_deg >= self.latitude_max_deg:
+            raise refuse("the region is empty", "latitude_min_deg below latitude_max_deg")
+        if self.polygon_lon_lat_deg is not None and len(self.polygon_lon_lat_deg) < 3:
+            raise refuse("the polygon has fewer than 3 corners", "3 corners or more")
+        return self
+
+
+# --- policy, options, outputs ------------------------------------------------------------------
+
+
+class Policy(Record):
+    """Who may use whose nodes: operators in groups, and pairs of groups that share."""
+
+    groups: dict[str, tuple[Name, ...]] = key("operators of each group", {})
+    share: tuple[tuple[str, str], ...] = key("pairs of groups that share", ())
+
+    @model_validator(mode="after")
+    def _known_groups(self):
+        for pair in self.share:
+            for group in pair:
+                if group not in self.groups:
+                    raise refuse(f"share names the group {group!r}", f"one of {list(self.groups)}")
+        return self
+
+    def permits(self, a: str | None, b: str | None) -> bool:
+        """True where operators ``a`` and ``b`` may talk.
+
+        Without groups everyone may. With groups an operator may talk to itself and to the members
+        of groups its own groups share with; a node without operator is bound by no policy.
+
+        >>> both = Policy(groups={"x": ["a", "b"], "y": ["c"]}, share=[["x", "x"]])
+        >>> both.permits("a", "b"), both.permits("a", "c"), both.permits("c", "c")
+        (True, False, True)
+        """
+        if not self.groups or a is None or b is None or a == b:
+            return True
+        mine = {g for g, members in self.groups.items() if a in members}
+        theirs = {g for g, members in self.groups.items() if b in members}
+        return any((p in mine and q in theirs) or (q in mine and p in theirs) for p, q in self.share)
+
+
+class Money(Record):
+    low: Oku = key("low estimate, oku yen", ...)
+    mid: Oku = key("the value rankings use, oku yen", ...)
+    high: Oku = key("high estimate, oku yen", ...)
+
+
+class ExtraTerminals(Record):
+    on: str = key("which spacecraft they are added to", ...)
+    terminals: tuple[TerminalEntry, ...] = key("terminals added", ...)
+
+
+class Additions(Record):
+    """What an option adds to a scenario."""
+
+    spacecraft: tuple[Spacecraft, ...] = key("spacecraft", ())
+    constellations: tuple[Constellation, ...] = key("constellations", ())
+    ground_stations: tuple[GroundStation, ...] = key("Earth stations", ())
+    assets: tuple[Asset, ...] = key("assets on the Moon", ())
+    spacecraft_terminals: tuple[ExtraTerminals, ...] = key("terminals on existing craft", ())
+
+
+class Option(Sourced):
+    """Something that could be built to fill gaps."""
+
+    id: Name = key("id of the option", ...)
+    nation: str | None = key("nation code")
+    adds: Additions = key("what it adds", ...)
+    services: tuple[Service, ...] = key("services it helps", ())
+    cost_oku_jpy: Money = key("cost, oku yen (1e8 yen): low, mid, high", ...)
+    cost_basis: str | None = key("how the cost was made up")
+    annual_operations_oku_jpy: Oku | None = key("operations, oku yen a year")
+    available_from: Date | None = key("first year of service")
+    available_basis: str | None = key("why that year")
+    lifetime_years: Annotated[float, Range(0, 200, "years", low_open=True)] | None = key("life")
+    maturity_trl: Annotated[int, Range(1, 9, whole=True)] | None = key("technology readiness")
+    requires: tuple[dict[str, Any], ...] = key("what must exist: list of {any_of: [...]}", ())
+    stationkeeping_m_s_per_year: NonNegative | None = key("cost to stay, m/s a year")
+    not_computable: str | None = key("why this option cannot be computed yet; it is then skipped")
+
+
+class Outputs(Record):
+    report: tuple[Literal["en", "ja"], ...] = key("languages of the report", ("en", "ja"))
+    formats: tuple[Literal["html", "pdf"], ...] = key("formats of the report", ("html",))
+
+
+class ForceModelRecord(Record):
+    moon_degree: Annotated[int, Range(0, 100, whole=True)] = key("degree of the harmonics", 20)
+    bodies: tuple[Literal["earth", "sun", "jupiter", "venus"], ...] = key(
+        "point masses beside the Moon", ("earth", "sun", "jupiter", "venus")
+    )
+    srp: bool = key("solar pressure where mass and area are given", True)
+
+
+ForceModelEntry = Annotated[
+    Union[  # noqa: UP007
+        Annotated[Literal["standard"], Tag("text")], Annotated[ForceModelRecord, Tag("record")]
+    ],
+    Discriminator(_text_or_record),
+]
+Title = Annotated[
+    Union[Annotated[str, Tag("text")], Annotated[dict[Literal["en", "ja"], str], Tag("record")]],  # noqa: UP007
+    Discriminator(_text_or_record),
+]
