@@ -70,7 +70,7 @@ def earth_days_s(epoch: Epoch, duration_s: float) -> tuple[tuple[float, float], 
     43200.0
     """
     last = math.floor(duration_s / DAY_S) + 2
-    date = np.datetime64(epoch.utc_text(0.0)[:10])
+    date = np.datetime64(str(epoch.utc_text(0.0))[:10])
     midnights: list[float] = []
     for day in range(last + 1):
         try:
