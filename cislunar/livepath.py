@@ -77,12 +77,141 @@ def _unite(node, start, end, count):
     return at, s[:used], e[:used]
 
 
+@njit(cache=True, nogil=True)
+def _subtract(s, e, used, cut_s, cut_e, out_s, out_e):
+    """Spans ``s, e`` (the first ``used``) less the cuts, all sorted and disjoint: how many."""
+    size, j = 0, 0
+    for i in range(used):
+        begin = s[i]
+        while j < cut_s.size and cut_e[j] <= begin:
+            j += 1
+        k = j
+        while k < cut_s.size and cut_s[k] < e[i]:
+            if cut_s[k] - begin > _SLIVER_S:
+                out_s[size], out_e[size] = begin, cut_s[k]
+                size += 1
+            begin = max(begin, cut_e[k])
+            k += 1
+        if e[i] - begin > _SLIVER_S:
+            out_s[size], out_e[size] = begin, e[i]
+            size += 1
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _grow(array, room):
+    return np.concatenate((array, np.empty(max(array.size, room), dtype=array.dtype)))
+
+
+@njit(cache=True, nogil=True)
+def _chain(into, source, start, end, owlt, at, base_s, base_e, bit, words, most):
+    """The live spans of forwarding nodes, by the set of nodes that the path runs through.
+
+    ``into``: the contacts into node v are into[v]:into[v + 1], by source and start. ``base``: the
+    spans of paths of one hop. ``bit``: the bit of each node in a set of ``words`` whole numbers.
+    Returns for each chain its node, its set and where its spans end in the two vectors of spans.
+    """
+    count = into.size - 1
+    node = np.empty(64, dtype=np.int64)
+    following = np.empty(64, dtype=np.int64)  # the next chain of the same node
+    head = np.full(count, -1, dtype=np.int64)
+    sets = np.zeros((64, words), dtype=np.int64)
+    stop = np.zeros(65, dtype=np.int64)
+    s, e = base_s.copy(), base_e.copy()
+    chains, used = 0, 0
+    for n in range(count):
+        if bit[n] < 0 or at[n] == at[n + 1]:
+            continue
+        if chains == node.size:
+            node, following, stop = _grow(node, 0), _grow(following, 0), _grow(stop, 0)
+            sets = np.concatenate((sets, np.zeros_like(sets)))
+        size = at[n + 1] - at[n]
+        s[used : used + size], e[used : used + size] = base_s[at[n] : at[n + 1]], base_e[at[n] : at[n + 1]]
+        used += size
+        node[chains], following[chains], head[n] = n, -1, chains
+        sets[chains, bit[n] // 62] |= 1 << (bit[n] % 62)
+        chains += 1
+        stop[chains] = used
+    room = 256
+    x, y, xx, yy = np.empty(room), np.empty(room), np.empty(room), np.empty(room)
+    wanted = np.zeros(words, dtype=np.int64)
+    begin, finish = 0, chains
+    for _ in range(most - 1):
+        for g in range(begin, finish):
+            v = node[g]
+            c = into[v]
+            while c < into[v + 1]:
+                u = source[c]
+                word, flag = bit[u] // 62, 1 << (bit[u] % 62)
+                skip = (sets[g, word] & flag) != 0
+                found = 0
+                while c < into[v + 1] and source[c] == u:
+                    if not skip:
+                        arrive, depart = start[c] + owlt[c], end[c] + owlt[c]
+                        i = stop[g] + np.searchsorted(e[stop[g] : stop[g + 1]], arrive, side="right")
+                        while i < stop[g + 1] and s[i] < depart:
+                            if found == x.size:
+                                x, y = _grow(x, 0), _grow(y, 0)
+                            x[found] = max(start[c], s[i] - owlt[c])
+                            y[found] = min(end[c], e[i] - owlt[c])
+                            found += y[found] - x[found] > _SLIVER_S
+                            i += 1
+                    c += 1
+                if found == 0:
+                    continue
+                order = np.argsort(x[:found])
+                size = 0
+                if xx.size < 2 * found + 2:
+                    xx, yy = _grow(xx, 2 * found + 2), _grow(yy, 2 * found + 2)
+                for i in order:
+                    if size > 0 and x[i] <= yy[size - 1]:
+                        yy[size - 1] = max(yy[size - 1], y[i])
+                    else:
+                        xx[size], yy[size] = x[i], y[i]
+                        size += 1
+                wanted[:] = sets[g]
+                wanted[word] |= flag
+                h = head[u]
+                while h >= 0 and size > 0:
+                    inside = True
+                    for w in range(words):
+                        if sets[h, w] & ~wanted[w]:
+                            inside = False
+                    if inside:
+                        cuts = stop[h + 1] - stop[h]
+                        if x.size < size + cuts + 1:
+                            x, y = _grow(x, size + cuts + 1), _grow(y, size + cuts + 1)
+                        size = _subtract(
+                            xx, yy, size, s[stop[h] : stop[h + 1]], e[stop[h] : stop[h + 1]], x, y
+                        )
+                        x, xx, y, yy = xx, x, yy, y
+                    h = following[h]
+                if size == 0:
+                    continue
+                if chains == node.size:
+                    node, following, stop = _grow(node, 0), _grow(following, 0), _grow(stop, 0)
+                    sets = np.concatenate((sets, np.zeros_like(sets)))
+                if used + size > s.size:
+                    s, e = _grow(s, used + size), _grow(e, used + size)
+                s[used : used + size], e[used : used + size] = xx[:size], yy[:size]
+                used += size
+                node[chains], following[chains], head[u] = u, head[u], chains
+                sets[chains] = wanted
+                chains += 1
+                stop[chains] = used
+        if finish == chains:
+            break
+        begin, finish = finish, chains
+    return node[:chains], sets[:chains], stop[: chains + 1], s[:used], e[:used]
+
+
 @dataclass(frozen=True)
 class LivePaths:
     """The transmit times with a live path, for every node of a contact table.
 
-    ``chains``: for a node that may forward, pairs (set of the forwarding nodes of the path as the
-    bits of a whole number, when). ``at, start_s, end_s``: the union of them, node by node.
+    ``at, start_s, end_s``: the spans of node n are at[n]:at[n + 1]. For nodes that may forward,
+    ``chains`` keeps every way: its node, the nodes on its path (bits), where its spans end in the
+    vectors of starts and ends, and the bit of each node.
     """
 
     table: ContactTable
@@ -90,7 +219,7 @@ class LivePaths:
     at: np.ndarray
     start_s: np.ndarray
     end_s: np.ndarray
-    chains: dict[int, list[tuple[int, Intervals]]]
+    chains: tuple
 
     def of(self, node: int) -> Intervals:
         part = slice(self.at[node], self.at[node + 1])
@@ -100,13 +229,15 @@ class LivePaths:
         return {n: self.of(i) for i, n in enumerate(self.table.names) if not self.final[i]}
 
 
-def find_live_paths(table: ContactTable, targets, transit=None, *, max_hops=8) -> LivePaths:
+def find_live_paths(
+    table: ContactTable, targets, transit=None, *, max_hops: int = 8
+) -> LivePaths:
     """The live paths to any of ``targets`` (node numbers) over all contacts of a table.
 
-    ``transit``: which nodes may forward (bool, one a node; all by default). Each forwarding node
-    keeps its spans by the set of nodes the path runs through, so that no path visits a node
-    twice (two craft must not bounce a bundle until a window opens) and a span already served by
-    a path through fewer of the same nodes is dropped; the rest is a least fixpoint, hop by hop.
+    ``transit``: which nodes may forward (bool, one a node; all by default). Paths have at most
+    ``max_hops`` contacts. Each forwarding node keeps its spans by the set of nodes the path runs
+    through, so that no path visits a node twice (two craft must not bounce a bundle until a
+    window opens), and drops what a path through fewer of the same nodes serves already.
     """
     count = len(table.names)
     final = np.zeros(count, dtype=bool)
@@ -114,46 +245,24 @@ def find_live_paths(table: ContactTable, targets, transit=None, *, max_hops=8) -
     transit = ~final if transit is None else transit & ~final
     u, v, s, e, o = table.source, table.target, table.start_s, table.end_s, table.owlt_s
     direct = final[v] & ~final[u]
-    inner = transit[v] & transit[u]
-    outer = transit[v] & ~transit[u] & ~final[u]
+    through = transit[v] & ~final[u]
+    outer = through & ~transit[u]
 
-    at, ds, de = _unite(u[direct], s[direct], e[direct], count)
-    chains: dict[int, list[tuple[int, Intervals]]] = {}
-    frontier: list[tuple[int, int, Intervals]] = []
-    for n in np.flatnonzero(transit):
-        if at[n + 1] > at[n]:
-            spans = Intervals(ds[at[n] : at[n + 1]], de[at[n] : at[n + 1]])
-            chains[int(n)] = [(1 << int(n), spans)]
-            frontier.append((int(n), 1 << int(n), spans))
-    into = _by_target(u[inner], v[inner], s[inner], e[inner], o[inner], count)
-    for _ in range(max_hops - 1):
-        found: dict[tuple[int, int], list[Intervals]] = {}
-        for n, chain, spans in frontier:
-            for a, start, end in _extend(into, n, chain, spans):
-                found.setdefault((a, chain | 1 << a), []).append(Intervals(start, end))
-        frontier = []
-        for (n, chain), parts in found.items():
-            fresh = Intervals.union_of(parts)
-            for other, spans in chains.get(n, ()):
-                if other & ~chain == 0:
-                    fresh = fresh - spans
-            solid = fresh.durations_s > _SLIVER_S
-            if solid.any():
-                fresh = Intervals(fresh.start_s[solid], fresh.end_s[solid])
-                chains.setdefault(n, []).append((chain, fresh))
-                frontier.append((n, chain, fresh))
-        if not frontier:
-            break
-
-    live = {n: Intervals.union_of(i for _, i in parts) for n, parts in chains.items()}
-    at, ls, le = _stack(live, count)
+    bit = np.where(transit, np.cumsum(transit) - 1, -1)
+    words = max(1, -(-int(transit.sum()) // 62))
+    node, sets, stop, chain_s, chain_e = _chain(
+        *_by_target(table, through & transit[u]), *_unite(u[direct], s[direct], e[direct], count),
+        bit, words, max_hops,
+    )  # fmt: skip
+    at, ls, le = _unite(np.repeat(node, np.diff(stop)), chain_s, chain_e, count)
     outer_node, outer_s, outer_e = _join(u[outer], v[outer], s[outer], e[outer], o[outer], at, ls, le)
     leaf = direct & ~transit[u]
-    at, ls, le = _unite(
+    all_at, all_s, all_e = _unite(
         np.concatenate((outer_node, u[leaf], np.repeat(np.arange(count), np.diff(at)))),
         np.concatenate((outer_s, s[leaf], ls)), np.concatenate((outer_e, e[leaf], le)), count,
     )  # fmt: skip
-    return LivePaths(table, final, at, ls, le, chains)
+    chains = (node, sets, stop, chain_s, chain_e, bit)
+    return LivePaths(table, final, all_at, all_s, all_e, chains)
 
 
 def live_path(plan, targets, min_rate_bps: float = 0.0, *, transit=None) -> dict[str, Intervals]:
@@ -184,43 +293,26 @@ def crosslinked(paths: LivePaths, craft: np.ndarray) -> dict[int, Intervals]:
     ``craft``: bool, one a node. Seconds past the epoch, by node number.
     """
     t = paths.table
-    hop = craft[t.source] & craft[t.target]
-    into = _by_target(t.source[hop], t.target[hop], t.start_s[hop], t.end_s[hop], t.owlt_s[hop],
-                      len(t.names))  # fmt: skip
+    into, u, s, e, o = _by_target(t, craft[t.source] & craft[t.target])
+    node, sets, stop, start, end, bit = paths.chains
     parts: dict[int, list[Intervals]] = {}
-    for n, chains in paths.chains.items():
-        for chain, spans in chains:
-            for a, start, end in _extend(into, n, chain, spans):
-                parts.setdefault(a, []).append(Intervals(start, end))
+    for g, v in enumerate(node):
+        hop, spans = slice(into[v], into[v + 1]), slice(stop[g], stop[g + 1])
+        outside = (sets[g, bit[u[hop]] // 62] >> (bit[u[hop]] % 62)) & 1 == 0
+        a, x, y = _join(
+            u[hop][outside], np.zeros(outside.sum(), dtype=np.int64), s[hop][outside],
+            e[hop][outside], o[hop][outside], np.array([0, spans.stop - spans.start]),
+            start[spans], end[spans],
+        )  # fmt: skip
+        for n in np.unique(a):
+            parts.setdefault(int(n), []).append(Intervals(x[a == n], y[a == n]))
     return {n: Intervals.union_of(p) for n, p in parts.items()}
 
 
-def _by_target(u, v, s, e, o, count):
+def _by_target(table, mask):
+    """The contacts of a mask by target, then source, then start; node v's begin at first[v]."""
+    v = table.target[mask]
     order = np.argsort(v, kind="stable")
-    return np.searchsorted(v[order], np.arange(count + 1)), *(x[order] for x in (u, v, s, e, o))
-
-
-def _extend(into, n, chain, spans):
-    """(source, starts, ends) of the spans of each node not in the chain that can send to ``n``."""
-    first, *columns = into
-    part = slice(first[n], first[n + 1])
-    if part.start == part.stop:
-        return
-    u, v, s, e, o = (x[part] for x in columns)
-    at = np.array([0, len(spans)])
-    node, start, end = _join(u, np.zeros_like(v), s, e, o, at, spans.start_s, spans.end_s)
-    # contacts are sorted by source within a target, so each source's spans are together
-    edges = np.flatnonzero(np.diff(node)) + 1
-    for a, b in zip(np.concatenate(([0], edges)), np.concatenate((edges, [node.size])), strict=True):
-        if b > a and not chain >> int(node[a]) & 1:
-            yield int(node[a]), start[a:b], end[a:b]
-
-
-def _stack(live: dict[int, Intervals], count: int):
-    size = np.zeros(count + 1, dtype=np.int64)
-    for n, spans in live.items():
-        size[n + 1] = len(spans)
-    some = [live[n] for n in sorted(live)]
-    start = np.concatenate([i.start_s for i in some]) if some else np.empty(0)
-    end = np.concatenate([i.end_s for i in some]) if some else np.empty(0)
-    return np.cumsum(size), start, end
+    columns = (table.source, table.start_s, table.end_s, table.owlt_s)
+    first = np.searchsorted(v[order], np.arange(len(table.names) + 1))
+    return first, *(x[mask][order] for x in columns)

@@ -15,6 +15,10 @@ from numba import njit
 from cislunar.contact_table import ContactTable, table_of
 
 
+# steps finer than this are rounding: edges are known to ~0.1 s, and seconds of a year carry 4e-9
+_STEP_S = 1e-6
+
+
 @dataclass(frozen=True)
 class Profile:
     """Earliest arrival (seconds past the epoch) by departure time; infinite where none is left.
@@ -43,8 +47,9 @@ def _at(start, moving, value, t):
 @njit(cache=True, nogil=True)
 def _push(start, moving, value, used, t, line, v):
     """Append a segment, joined to the last where it only continues it."""
-    if used > 0 and start[used - 1] >= t:
+    if used > 0 and (start[used - 1] >= t or t - start[used - 1] < _STEP_S):
         used -= 1  # an empty segment
+        t = start[used]
     if used > 0 and moving[used - 1] == line and value[used - 1] == v:
         return used
     start[used], moving[used], value[used] = t, line, v
@@ -104,7 +109,7 @@ def _least(at, al, av, bt, bl, bv):
         if j + 1 < bt.size:
             stop = min(stop, bt[j + 1])
         if al[i] == bl[j]:
-            if bv[j] < av[i]:
+            if bv[j] < av[i] - _STEP_S and stop - now > _STEP_S:
                 better = True
             used = _push(t, line, v, used, now, al[i], min(av[i], bv[j]))
         else:
@@ -114,10 +119,10 @@ def _least(at, al, av, bt, bl, bv):
             cross = flat - delay
             if cross > now:
                 used = _push(t, line, v, used, now, True, delay)
-                better = better or bl[j]
+                better = better or (bl[j] and min(cross, stop) - now > _STEP_S)
             if cross < stop:
                 used = _push(t, line, v, used, max(now, cross), False, flat)
-                better = better or not bl[j]
+                better = better or (not bl[j] and stop - max(now, cross) > _STEP_S)
         if stop == np.inf:
             break
         if i + 1 < at.size and at[i + 1] == stop:
@@ -195,7 +200,7 @@ class Network:
                         continue
                     new = _through(*contacts, *profile_of(n))
                     *least, better = _least(*best.get(a, _NEVER), *new)
-                    if better:
+                    if better:  # else keep the old: no creeping by rounding
                         best[a] = tuple(least)
                         again.add(a)
             return again
