@@ -105,7 +105,6 @@ def harmonics(degree: int, order: int | None = None) -> np.ndarray:
         pair = _raise(*first[i], j)
         for part in range(2):
             out[:, 8 + 2 * place + part] = pair[part]
-    out.flags.writeable = False
     return out
 
 

@@ -1,0 +1,272 @@
+"""The forces on a spacecraft near the Moon, and the one right-hand side that integrators call.
+
+Compiled kernels are cached on disk by the file they stand in: after a change here, Numba
+does not notice that ``dop853.py`` holds an older copy. Touch that file, or delete its cache.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from orbits.constants import (
+    AU_KM,
+    EARTH_RADIUS_KM,
+    GM_EARTH_KM3_S2,
+    GM_JUPITER_KM3_S2,
+    GM_MOON_KM3_S2,
+    GM_SUN_KM3_S2,
+    GM_VENUS_KM3_S2,
+    MOON_RADIUS_KM,
+    SOLAR_PRESSURE_N_M2,
+)
+from orbits.cr3bp import cr3bp_rhs
+from orbits.ephemeris import ANGLES, COEFFICIENTS, EARTH, GRANULE_S, SUN, BodyTable
+from orbits.errors import InputError
+from orbits.gravity import (
+    DEGREE_MAX,
+    GRAVITY_GM_KM3_S2,
+    GRAVITY_RADIUS_KM,
+    harmonic_sums,
+    harmonics,
+)
+
+SUN_RADIUS_KM = 695700.0  # IAU 2015 nominal
+CR3BP, EPHEMERIS = 0, 1  # model codes
+
+# places in the vector of constants
+MU, FIRST, RATE, GM, GM_BODIES, GM_FIELD, RADIUS, PRESSURE, HIT_MOON, HIT_EARTH, SIZE = (
+    0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13,
+)  # fmt: skip
+_BODIES = {
+    "earth": GM_EARTH_KM3_S2, "sun": GM_SUN_KM3_S2,
+    "jupiter": GM_JUPITER_KM3_S2, "venus": GM_VENUS_KM3_S2,
+}  # fmt: skip
+NO_FIELD = np.zeros((1, 1, 1))
+NO_TABLE = np.zeros((1, 1, 16))
+BODY_ROW, SUM_ROW = 6, 7  # rows of the scratch array; 0 to 5 are the harmonics'
+
+
+@dataclass(frozen=True)
+class ForceModel:
+    """What acts on a craft: the Moon's harmonics, point masses, and solar pressure if it is known.
+
+    ``degree`` 0 is the Moon as a point with DE440's GM; from 2 to 100 its harmonics, about the
+    gravity field's own GM (5e-7 km3/s2 from DE440's) and radius. ``order`` cuts the field (0: zonal
+    terms alone). Solar pressure acts only where a craft's area and mass are given.
+    """
+
+    degree: int = 20
+    bodies: tuple[str, ...] = ("earth", "sun", "jupiter", "venus")
+    srp: bool = True
+    order: int | None = None
+
+    def __post_init__(self):
+        if self.degree != 0 and not 2 <= self.degree <= DEGREE_MAX:
+            raise InputError(
+                f"gravity degree {self.degree}", key="moon_degree", value=self.degree,
+                allowed=f"0, or 2 to {DEGREE_MAX}",
+            )  # fmt: skip
+        unknown = [b for b in self.bodies if b not in _BODIES]
+        if unknown:
+            raise InputError(
+                f"no force from {unknown[0]!r}", key="bodies", value=unknown[0],
+                allowed=", ".join(_BODIES),
+            )  # fmt: skip
+        object.__setattr__(self, "bodies", tuple(self.bodies))
+
+    @classmethod
+    def standard(cls) -> ForceModel:
+        """Degree 20, Earth, Sun, Jupiter, Venus, solar pressure: the project's default."""
+        return cls()
+
+    @classmethod
+    def point_mass(cls) -> ForceModel:
+        """Point masses alone: Moon, Earth, Sun, Jupiter, Venus."""
+        return cls(degree=0, srp=False)
+
+
+def pack(model: ForceModel, table: BodyTable, *, area_m2=None, mass_kg=None, cr=1.3, impact=True):
+    """The arrays a kernel needs: constants (13,), table, harmonics, and the width of scratch rows.
+
+    Raises InputError for an area without a mass (or the reverse), or one that is not positive.
+    """
+    given = [x for x in (area_m2, mass_kg) if x is not None]
+    if len(given) == 1 or any(not (x > 0 and math.isfinite(x)) for x in (*given, cr)):
+        raise InputError("solar pressure wants area_m2, mass_kg and cr, all positive")
+    c = np.zeros(SIZE)
+    c[FIRST], c[RATE] = table.first_s, 1.0 / GRANULE_S
+    c[GM] = GRAVITY_GM_KM3_S2 if model.degree else GM_MOON_KM3_S2
+    for k, (name, gm) in enumerate(_BODIES.items()):
+        c[GM_BODIES + k] = gm if name in model.bodies else 0.0
+    c[GM_FIELD], c[RADIUS] = GRAVITY_GM_KM3_S2, GRAVITY_RADIUS_KM
+    if model.srp and len(given) == 2:
+        c[PRESSURE] = SOLAR_PRESSURE_N_M2 * cr * area_m2 / mass_kg * 1e-3 * AU_KM**2
+    if impact:
+        c[HIT_MOON], c[HIT_EARTH] = MOON_RADIUS_KM, EARTH_RADIUS_KM
+    field = harmonics(model.degree, model.order) if model.degree else NO_FIELD
+    return c, table.coefficients, field
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def bodies_at(t, c, table, out):
+    """Writes the table's 16 columns at ``t`` into ``out``."""
+    place = (t - c[FIRST]) * c[RATE]
+    g = min(max(int(place), 0), table.shape[0] - 1)
+    x = 2.0 * (place - g) - 1.0
+    rows = table[g]
+    for i in range(16):
+        out[i] = rows[0, i] + x * rows[1, i]
+    before, now = 1.0, x
+    for k in range(2, COEFFICIENTS):
+        before, now = now, 2.0 * x * now - before
+        for i in range(16):
+            out[i] += now * rows[k, i]
+
+
+@njit(cache=True, nogil=True)
+def lit_fraction(sx, sy, sz, bx, by, bz, radius):
+    """The part of the Sun's disc (0 to 1) seen at a craft, past a sphere of ``radius`` km.
+
+    Vectors from the craft to the Sun and to the body, km; overlapping discs as in Montenbruck and
+    Gill, Satellite Orbits, 3.4.2.
+    """
+    ds = math.sqrt(sx * sx + sy * sy + sz * sz)
+    db = math.sqrt(bx * bx + by * by + bz * bz)
+    if db <= radius:
+        return 0.0
+    along = (sx * bx + sy * by + sz * bz) / (ds * db)
+    if along <= 0.0:
+        return 1.0
+    a, b = math.asin(SUN_RADIUS_KM / ds), math.asin(radius / db)
+    px, py, pz = sy * bz - sz * by, sz * bx - sx * bz, sx * by - sy * bx
+    apart = math.atan2(math.sqrt(px * px + py * py + pz * pz), sx * bx + sy * by + sz * bz)
+    if apart >= a + b:
+        return 1.0
+    if apart <= b - a:
+        return 0.0
+    if apart <= a - b:
+        return 1.0 - (b / a) ** 2
+    x = (apart * apart + a * a - b * b) / (2.0 * apart)
+    y = math.sqrt(max(a * a - x * x, 0.0))
+    area = (
+        a * a * math.acos(min(max(x / a, -1.0), 1.0))
+        + b * b * math.acos(min(max((apart - x) / b, -1.0), 1.0))
+        - apart * y
+    )
+    return 1.0 - area / (math.pi * a * a)
+
+
+@njit(cache=True, nogil=True)
+def _add_gradient(g, gm, dx, dy, dz, d2):
+    """Adds a point mass's tidal matrix (xx, xy, xz, yy, yz, zz) to ``g``."""
+    cube = gm / (d2 * math.sqrt(d2))
+    five = 3.0 * cube / d2
+    g[0] += five * dx * dx - cube
+    g[1] += five * dx * dy
+    g[2] += five * dx * dz
+    g[3] += five * dy * dy - cube
+    g[4] += five * dy * dz
+    g[5] += five * dz * dz - cube
+
+
+@njit(cache=True, nogil=True)
+def rhs(model, n, t, y, c, table, field, work, dy):
+    """Writes the derivative of ``y`` (n = 6, or 42 with the transition matrix) into ``dy``.
+
+    Model CR3BP: nondimensional, ``c[MU]``. Model EPHEMERIS: km and km/s about the Moon on ICRF
+    axes. The transition matrix takes the gradients of every gravity term, harmonics included, and
+    neglects that of the solar pressure (1e-9 of it).
+    """
+    if model == CR3BP:
+        cr3bp_rhs(y, c[MU], n, dy)
+        return
+    x, yy, z = y[0], y[1], y[2]
+    body = work[BODY_ROW]
+    bodies_at(t, c, table, body)
+    g = work[SUM_ROW, 8:14]
+    r2 = x * x + yy * yy + z * z
+    pull = -c[GM] / (r2 * math.sqrt(r2))
+    ax, ay, az = pull * x, pull * yy, pull * z
+    if n == 42:
+        for i in range(6):
+            g[i] = 0.0
+        _add_gradient(g, c[GM], x, yy, z, r2)
+    for k in range(4):
+        gm = c[GM_BODIES + k]
+        if gm == 0.0:
+            continue
+        sx, sy, sz = body[3 * k], body[3 * k + 1], body[3 * k + 2]
+        dx, dyy, dz = sx - x, sy - yy, sz - z
+        s2, d2 = sx * sx + sy * sy + sz * sz, dx * dx + dyy * dyy + dz * dz
+        s3, d3 = gm / (s2 * math.sqrt(s2)), gm / (d2 * math.sqrt(d2))
+        ax += d3 * dx - s3 * sx
+        ay += d3 * dyy - s3 * sy
+        az += d3 * dz - s3 * sz
+        if n == 42:
+            _add_gradient(g, gm, dx, dyy, dz, d2)
+    if c[PRESSURE] != 0.0:
+        sx, sy, sz = body[SUN] - x, body[SUN + 1] - yy, body[SUN + 2] - z
+        lit = lit_fraction(sx, sy, sz, -x, -yy, -z, MOON_RADIUS_KM)
+        lit *= lit_fraction(
+            sx, sy, sz, body[EARTH] - x, body[EARTH + 1] - yy, body[EARTH + 2] - z, EARTH_RADIUS_KM
+        )
+        d2 = sx * sx + sy * sy + sz * sz
+        push = -lit * c[PRESSURE] / (d2 * math.sqrt(d2))
+        ax += push * sx
+        ay += push * sy
+        az += push * sz
+    if field.shape[0] > 1:
+        # principal axes: R3(psi) R1(theta) R3(phi)
+        phi, theta, psi = body[ANGLES], body[ANGLES + 1], body[ANGLES + 2]
+        c1, s1 = math.cos(phi), math.sin(phi)
+        c2, s2 = math.cos(theta), math.sin(theta)
+        c3, s3 = math.cos(psi), math.sin(psi)
+        m00, m01, m02 = c3 * c1 - s3 * c2 * s1, c3 * s1 + s3 * c2 * c1, s3 * s2
+        m10, m11, m12 = -s3 * c1 - c3 * c2 * s1, -s3 * s1 + c3 * c2 * c1, c3 * s2
+        m20, m21, m22 = s2 * s1, -s2 * c1, c2
+        sums = work[SUM_ROW]
+        harmonic_sums(
+            m00 * x + m01 * yy + m02 * z,
+            m10 * x + m11 * yy + m12 * z,
+            m20 * x + m21 * yy + m22 * z,
+            c[RADIUS], field, n == 42, work, sums,
+        )  # fmt: skip
+        f = c[GM_FIELD] / (c[RADIUS] * c[RADIUS])
+        bx, by, bz = f * sums[0], f * sums[1], f * sums[2]
+        ax += m00 * bx + m10 * by + m20 * bz
+        ay += m01 * bx + m11 * by + m21 * bz
+        az += m02 * bx + m12 * by + m22 * bz
+        if n == 42:
+            f /= c[RADIUS]
+            gxx, gxy, gxz, gyy, gyz = (
+                f * sums[3], f * sums[4], f * sums[5], f * sums[6], f * sums[7],
+            )  # fmt: skip
+            gzz = -gxx - gyy  # harmonic
+            h00 = gxx * m00 + gxy * m10 + gxz * m20
+            h10 = gxy * m00 + gyy * m10 + gyz * m20
+            h20 = gxz * m00 + gyz * m10 + gzz * m20
+            h01 = gxx * m01 + gxy * m11 + gxz * m21
+            h11 = gxy * m01 + gyy * m11 + gyz * m21
+            h21 = gxz * m01 + gyz * m11 + gzz * m21
+            h02 = gxx * m02 + gxy * m12 + gxz * m22
+            h12 = gxy * m02 + gyy * m12 + gyz * m22
+            h22 = gxz * m02 + gyz * m12 + gzz * m22
+            g[0] += m00 * h00 + m10 * h10 + m20 * h20
+            g[1] += m00 * h01 + m10 * h11 + m20 * h21
+            g[2] += m00 * h02 + m10 * h12 + m20 * h22
+            g[3] += m01 * h01 + m11 * h11 + m21 * h21
+            g[4] += m01 * h02 + m11 * h12 + m21 * h22
+            g[5] += m02 * h02 + m12 * h12 + m22 * h22
+    dy[0], dy[1], dy[2] = y[3], y[4], y[5]
+    dy[3], dy[4], dy[5] = ax, ay, az
+    if n == 42:
+        for j in range(6):
+            a, b, e = y[6 + j], y[12 + j], y[18 + j]
+            dy[6 + j], dy[12 + j], dy[18 + j] = y[24 + j], y[30 + j], y[36 + j]
+            dy[24 + j] = g[0] * a + g[1] * b + g[2] * e
+            dy[30 + j] = g[1] * a + g[3] * b + g[4] * e
+            dy[36 + j] = g[2] * a + g[4] * b + g[5] * e

@@ -1,0 +1,197 @@
+"""Trajectories by numerical integration: the three-body problem, and the DE440 force model.
+
+All of it is one compiled Dormand-Prince 8(5,3) kernel (``orbits.dop853``). The first call
+on a machine compiles it; the result is kept on disk.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from orbits import dop853
+from orbits.constants import CR3BP_MU, DAY_S
+from orbits.ephemeris import BodyTable, Ephemeris
+from orbits.epoch import Epoch
+from orbits.errors import ConvergenceError, ImpactError, InputError
+from orbits.forces import CR3BP, EPHEMERIS, FIRST, MU, NO_FIELD, NO_TABLE, SIZE, ForceModel, pack
+from orbits.trajectory import Trajectory
+
+_WIDTH = 16  # least width of scratch rows: the columns of a body table
+_STEP_MAX_S = 4 * DAY_S
+_STEP_MAX_ND = 1.0
+_BODY = {dop853.HIT_THE_MOON: "Moon", dop853.HIT_THE_EARTH: "Earth"}
+
+
+def _times(t, key="t_s"):
+    t = np.atleast_1d(np.asarray(t, dtype=float))
+    if not np.isfinite(t).all():
+        raise InputError("times must be finite", key=key)
+    return t.copy()
+
+
+def _states(states):
+    states = np.array(states, dtype=float, order="C", ndmin=2)  # a copy: kernels want it writable
+    if states.shape[-1] != 6 or not np.isfinite(states).all():
+        raise InputError(f"states of shape {states.shape} must be (..., 6) and finite")
+    return states
+
+
+def _check(ended, t, name=""):
+    if ended == dop853.DONE:
+        return
+    who = f"{name}: " if name else ""
+    if ended in _BODY:
+        body = _BODY[int(ended)]
+        raise ImpactError(f"{who}strikes the {body} at {t:.3f} s", t_s=float(t), body=body)
+    raise ConvergenceError(f"{who}the step became too small at {t:.6g}")
+
+
+def _broadcast(t, count):
+    return np.array(np.broadcast_to(_times(t), (count,)))
+
+
+def _run_arcs(model, n, states, t0, t1, arrays, rtol, step_max):
+    count = states.shape[0]
+    ends, how, when = np.empty((count, n)), np.zeros(count, np.int64), np.zeros(count)
+    width = max(_WIDTH, arrays[2].shape[2])
+
+    def part(piece):
+        dop853.arcs(
+            model, n, states[piece], t0[piece], t1[piece], np.empty(0), np.empty((0, 6)), *arrays,
+            rtol, step_max, width, ends[piece], how[piece], when[piece],
+        )  # fmt: skip
+
+    workers = min(os.cpu_count() or 1, count // 4)
+    if workers > 1:  # kernels release the GIL
+        edges = np.linspace(0, count, workers + 1).astype(int)
+        pieces = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(part, pieces))
+    else:
+        part(slice(0, count))
+    for k in np.flatnonzero(how):
+        _check(how[k], when[k])
+    return ends
+
+
+def _split(ends, stm):
+    return ends[:, :6], (ends[:, 6:].reshape(-1, 6, 6) if stm else None)
+
+
+def _run_path(model, state, t0, t_out, arrays, rtol, step_max, name=""):
+    """States (N, 6) at increasing ``t_out`` on either side of t0."""
+    out = np.empty((t_out.size, 6))
+    width = max(_WIDTH, arrays[2].shape[2])
+    later = int(np.searchsorted(t_out, t0))
+    for times, place in (
+        (t_out[later:], out[later:]),
+        (t_out[:later][::-1], out[:later][::-1]),
+    ):
+        if not times.size:
+            continue
+        block, end = np.empty((times.size, 6)), np.empty((1, 6))
+        how, when = np.zeros(1, np.int64), np.zeros(1)
+        dop853.arcs(
+            model, 6, state, np.array([t0]), times[-1:].copy(), times.copy(), block, *arrays, rtol,
+            step_max, width, end, how, when,
+        )  # fmt: skip
+        _check(how[0], when[0], name)
+        place[...] = block
+    return out
+
+
+def _increasing(t_out, key):
+    t = _times(t_out, key)
+    if t.size and not (np.diff(t) > 0).all():
+        raise InputError("output times must increase", key=key)
+    return t
+
+
+def _cr3bp_arrays(mu):
+    c = np.zeros(SIZE)
+    c[MU] = mu
+    return c, NO_TABLE, NO_FIELD
+
+
+def cr3bp_flow(states_nd, t_nd, mu: float = CR3BP_MU, stm: bool = True, rtol: float = 1e-13):
+    """States (K, 6) after ``t_nd`` (K, or one for all; either sign), and transition matrices.
+
+    The matrices (K, 6, 6) are d(state after)/d(state before), or None without ``stm``. All
+    nondimensional, rotating and barycentric; the Moon's and Earth's surfaces are not looked at.
+    """
+    states = _states(states_nd)
+    t1 = _broadcast(t_nd, states.shape[0])
+    ends = _run_arcs(
+        CR3BP, 42 if stm else 6, states, np.zeros_like(t1), t1, _cr3bp_arrays(mu), rtol, _STEP_MAX_ND
+    )  # fmt: skip
+    return _split(ends, stm)
+
+
+def cr3bp_path(state_nd, t_out_nd, mu: float = CR3BP_MU, rtol: float = 1e-13) -> np.ndarray:
+    """States (N, 6) at the increasing times ``t_out_nd`` (N,) of the orbit through ``state_nd``.
+
+    ``state_nd`` (6,) holds at time 0, which the times may straddle; nondimensional throughout.
+    """
+    return _run_path(
+        CR3BP, _states(state_nd), 0.0, _increasing(t_out_nd, "t_out_nd"), _cr3bp_arrays(mu), rtol,
+        _STEP_MAX_ND,
+    )  # fmt: skip
+
+
+def propagate(
+    state, epoch: Epoch, t_out_s, model: ForceModel, ephemeris: Ephemeris, *, t0_s: float = 0.0,
+    area_m2: float | None = None, mass_kg: float | None = None, cr: float = 1.3,
+    rtol: float = 1e-12, name: str = "", impact: bool = True,
+) -> Trajectory:  # fmt: skip
+    """The trajectory, MOON_ICRF in km and km/s, through ``state`` (6,) at ``t0_s`` past ``epoch``.
+
+    ``t_out_s`` (N,), increasing TDB seconds past ``epoch``, may lie before, after or on both sides of
+    ``t0_s``. Raises ImpactError (with ``t_s`` and ``body``) when the path meets the Moon's 1737.4 km
+    sphere or the Earth's 6378.137 km, unless ``impact`` is False; SpanError outside the ephemeris.
+
+    >>> from orbits.ephemeris import De440
+    >>> start = Epoch.parse("2030-01-01T00:00:00 TDB")
+    >>> flown = propagate([6000, 0, 0, 0, 0, 0.9], start, np.arange(0, 3601.0, 60),
+    ...                   ForceModel.standard(), De440.open())
+    >>> flown.states.shape
+    (61, 6)
+    """
+    t = _increasing(t_out_s, "t_out_s")
+    t0 = float(_times(t0_s, "t0_s")[0])
+    table = ephemeris.table(epoch, min(t0, t[0]), max(t0, t[-1]))
+    arrays = pack(model, table, area_m2=area_m2, mass_kg=mass_kg, cr=cr, impact=impact)
+    states = _run_path(EPHEMERIS, _states(state), t0, t, arrays, rtol, _STEP_MAX_S, name)
+    return Trajectory(epoch, t, states, "MOON_ICRF", name)
+
+
+def flow(
+    states, t0_s, t1_s, epoch: Epoch, table: BodyTable, model: ForceModel, *, stm: bool = True,
+    area_m2: float | None = None, mass_kg: float | None = None, cr: float = 1.3,
+    rtol: float = 1e-12, impact: bool = False,
+):  # fmt: skip
+    """States (K, 6) at ``t1_s`` of those at ``t0_s``, and transition matrices (K, 6, 6) or None.
+
+    MOON_ICRF, km and km/s, TDB seconds past ``epoch``; ``table`` (from an ephemeris) must cover them.
+    K arcs at once, for multiple shooting; surfaces are looked at only with ``impact``. The
+    matrices hold the gradients of all gravity terms and not of the solar pressure.
+    """
+    states = _states(states)
+    t0, t1 = (_broadcast(t, states.shape[0]) for t in (t0_s, t1_s))
+    shift = epoch - table.epoch
+    c, coefficients, field = pack(
+        model, table, area_m2=area_m2, mass_kg=mass_kg, cr=cr, impact=impact
+    )
+    c[FIRST] -= shift
+    low, high = min(t0.min(), t1.min()), max(t0.max(), t1.max())
+    if low + shift < table.start_s or high + shift > table.end_s:
+        raise InputError(
+            f"arcs from {low} to {high} s lie outside their body table",
+            allowed=f"{table.start_s - shift} to {table.end_s - shift} s",
+        )
+    ends = _run_arcs(
+        EPHEMERIS, 42 if stm else 6, states, t0, t1, (c, coefficients, field), rtol, _STEP_MAX_S
+    )  # fmt: skip
+    return _split(ends, stm)
