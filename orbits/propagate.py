@@ -13,6 +13,7 @@ import numpy as np
 
 from orbits import dop853
 from orbits.constants import CR3BP_MU, DAY_S
+from orbits.elements import elements_from_state, state_from_elements
 from orbits.ephemeris import BodyTable, Ephemeris
 from orbits.epoch import Epoch
 from orbits.errors import ConvergenceError, ImpactError, InputError
@@ -195,3 +196,20 @@ def flow(
         EPHEMERIS, 42 if stm else 6, states, t0, t1, (c, coefficients, field), rtol, _STEP_MAX_S
     )  # fmt: skip
     return _split(ends, stm)
+
+
+def propagate_kepler(
+    state, epoch: Epoch, t_out_s, gm: float, *, t0_s: float = 0.0, name: str = "",
+    frame: str = "MOON_ICRF",
+) -> Trajectory:  # fmt: skip
+    """The two-body trajectory, km and km/s on the axes of ``state`` (6,), which holds at ``t0_s``.
+
+    ``t_out_s`` (N,) are increasing TDB seconds past ``epoch``; ``gm`` in km3/s2. Raises InputError
+    for an unbound state.
+    """
+    a, e, i, raan, argp, mean = elements_from_state(_states(state)[0], gm)
+    t = _increasing(t_out_s, "t_out_s")
+    states = state_from_elements(
+        a, e, i, raan, argp, mean + np.sqrt(gm / a**3) * (t - t0_s), gm
+    )  # fmt: skip
+    return Trajectory(epoch, t, states, frame, name)
