@@ -1,14 +1,14 @@
 """Keplerian elements and states; the bridge to poliastro's successor ``boinor``.
 
-Angles in rad, a in km, GM in km3/s2. Elements are osculating. Elliptic orbits only: what this project
-plans for is bound.
+Angles in rad, a in km, GM in km3/s2. Elements are osculating. Elliptic orbits only: what is planned
+for is bound.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from orbits.constants import GM_MOON_KM3_S2, MOON_RADIUS_KM
+from orbits.constants import GM_EARTH_KM3_S2, GM_MOON_KM3_S2, MOON_RADIUS_KM
 from orbits.ephemeris import Ephemeris
 from orbits.epoch import Epoch
 from orbits.errors import InputError
@@ -155,8 +155,6 @@ def check_clears_moon(a_km: float, e: float) -> None:
 
 def centre_gm(frame: str) -> float:
     """GM in km3/s2 (DE440) of the centre of ``frame``. Raises InputError for the barycentre."""
-    from orbits.constants import GM_EARTH_KM3_S2
-
     centre = CENTRES.get(frame)
     if centre not in ("moon", "earth"):
         raise InputError(
@@ -180,6 +178,6 @@ def to_boinor(state, epoch: Epoch):
 
 
 def from_orbit(orbit) -> np.ndarray:
-    """The state (6,) in km and km/s of an ``Orbit`` of boinor, poliastro or hapsira, as it stands."""
+    """The state (6,), km and km/s, of an ``Orbit`` of boinor, poliastro or hapsira as it stands."""
     r, v = orbit.rv()
     return np.concatenate([r.to_value("km"), v.to_value("km/s")])

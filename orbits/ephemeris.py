@@ -131,7 +131,8 @@ class De440:
         from jplephem.pck import PCK
 
         spec = find_spec("lunarsky")  # its file is wanted, not its import (that loads astropy)
-        assert spec is not None and spec.origin is not None
+        assert spec is not None
+        assert spec.origin is not None
         path = Path(spec.origin).parent / "data" / "pck" / "moon_pa_de421_1900-2050.bpc"
         return PCK.open(str(path)).segments[0]
 

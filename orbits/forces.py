@@ -1,7 +1,7 @@
 """The forces on a spacecraft near the Moon, and the one right-hand side that integrators call.
 
 Compiled kernels are cached on disk by the file they stand in: after a change here, Numba
-does not notice that ``dop853.py`` holds an older copy. Touch that file, or delete its cache.
+does not notice that ``integrator.py`` holds an older copy. Touch that file, or delete its cache.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def pack(model: ForceModel, table: BodyTable, *, area_m2=None, mass_kg=None, cr=
     for k, (name, gm) in enumerate(_BODIES.items()):
         c[GM_BODIES + k] = gm if name in model.bodies else 0.0
     c[GM_FIELD], c[RADIUS] = GRAVITY_GM_KM3_S2, GRAVITY_RADIUS_KM
-    if model.srp and len(given) == 2:
+    if model.srp and area_m2 is not None and mass_kg is not None:
         c[PRESSURE] = SOLAR_PRESSURE_N_M2 * cr * area_m2 / mass_kg * 1e-3 * AU_KM**2
     if impact:
         c[HIT_MOON], c[HIT_EARTH] = MOON_RADIUS_KM, EARTH_RADIUS_KM

@@ -7,7 +7,7 @@
 | MOON_ME | Moon | mean Earth / polar axis of DE421 |
 | MOON_OP | Moon | z = r_E x v_E (Earth about the Moon), x = IAU Moon pole x z |
 | ITRF | Earth | IERS terrestrial, IAU 2006/2000A, CIO-based |
-| EARTH_MOON_ROTATING | Earth-Moon barycentre | x from Earth to Moon, z = the Moon's angular momentum |
+| EARTH_MOON_ROTATING | Earth-Moon barycentre | x from Earth to Moon, z = angular momentum |
 
 The IAU Moon pole of MOON_OP is the mean Earth / polar axis of the lunar ephemeris, as the IAU's
 working group recommends (WGCCRE 2015); its short trigonometric series is 10 arcsec off, which the
@@ -231,9 +231,13 @@ def rotation(axes: str, epoch: Epoch, t_s, ephemeris: Ephemeris) -> np.ndarray:
     return _build(axes, epoch, np.asarray(t_s, dtype=float), ephemeris, False)[0]
 
 
-def rotation_and_rate(axes: str, epoch: Epoch, t_s, ephemeris: Ephemeris):
+def rotation_and_rate(
+    axes: str, epoch: Epoch, t_s, ephemeris: Ephemeris
+) -> tuple[np.ndarray, np.ndarray]:
     """Rotations (..., 3, 3) from ICRF axes, and their time derivatives (..., 3, 3) in 1/s."""
-    return _build(axes, epoch, np.asarray(t_s, dtype=float), ephemeris, True)
+    matrix, rate = _build(axes, epoch, np.asarray(t_s, dtype=float), ephemeris, True)
+    assert rate is not None
+    return matrix, rate
 
 
 def to_icrf(states, frame: str, epoch: Epoch, t_s, ephemeris: Ephemeris) -> np.ndarray:

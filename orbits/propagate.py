@@ -1,17 +1,18 @@
 """Trajectories by numerical integration: the three-body problem, and the DE440 force model.
 
-All of it is one compiled Dormand-Prince 8(5,3) kernel (``orbits.dop853``). The first call
+All of it is one compiled Dormand-Prince 8(5,3) kernel (``orbits.integrator``). The first call
 on a machine compiles it; the result is kept on disk.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from orbits import dop853
+from orbits import integrator
 from orbits.constants import CR3BP_MU, DAY_S
 from orbits.elements import elements_from_state, state_from_elements
 from orbits.ephemeris import BodyTable, Ephemeris
@@ -23,7 +24,8 @@ from orbits.trajectory import Trajectory
 _WIDTH = 16  # least width of scratch rows: the columns of a body table
 _STEP_MAX_S = 4 * DAY_S
 _STEP_MAX_ND = 1.0
-_BODY = {dop853.HIT_THE_MOON: "Moon", dop853.HIT_THE_EARTH: "Earth"}
+_Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]  # constants, body table, harmonics
+_BODY = {integrator.HIT_THE_MOON: "Moon", integrator.HIT_THE_EARTH: "Earth"}
 
 
 def _times(t, key="t_s"):
@@ -41,7 +43,7 @@ def _states(states):
 
 
 def _check(ended, t, name=""):
-    if ended == dop853.DONE:
+    if ended == integrator.DONE:
         return
     who = f"{name}: " if name else ""
     if ended in _BODY:
@@ -54,13 +56,13 @@ def _broadcast(t, count):
     return np.array(np.broadcast_to(_times(t), (count,)))
 
 
-def _run_arcs(model, n, states, t0, t1, arrays, rtol, step_max):
+def _run_arcs(model, n, states, t0, t1, arrays: _Arrays, rtol, step_max):
     count = states.shape[0]
     ends, how, when = np.empty((count, n)), np.zeros(count, np.int64), np.zeros(count)
     width = max(_WIDTH, arrays[2].shape[2])
 
     def part(piece):
-        dop853.arcs(
+        integrator.arcs(
             model, n, states[piece], t0[piece], t1[piece], np.empty(0), np.empty((0, 6)), *arrays,
             rtol, step_max, width, ends[piece], how[piece], when[piece],
         )  # fmt: skip
@@ -68,7 +70,7 @@ def _run_arcs(model, n, states, t0, t1, arrays, rtol, step_max):
     workers = min(os.cpu_count() or 1, count // 4)
     if workers > 1:  # kernels release the GIL
         edges = np.linspace(0, count, workers + 1).astype(int)
-        pieces = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        pieces = [slice(a, b) for a, b in itertools.pairwise(edges)]
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(part, pieces))
     else:
@@ -82,7 +84,7 @@ def _split(ends, stm):
     return ends[:, :6], (ends[:, 6:].reshape(-1, 6, 6) if stm else None)
 
 
-def _run_path(model, state, t0, t_out, arrays, rtol, step_max, name=""):
+def _run_path(model, state, t0, t_out, arrays: _Arrays, rtol, step_max, name=""):
     """States (N, 6) at increasing ``t_out`` on either side of t0."""
     out = np.empty((t_out.size, 6))
     width = max(_WIDTH, arrays[2].shape[2])
@@ -95,7 +97,7 @@ def _run_path(model, state, t0, t_out, arrays, rtol, step_max, name=""):
             continue
         block, end = np.empty((times.size, 6)), np.empty((1, 6))
         how, when = np.zeros(1, np.int64), np.zeros(1)
-        dop853.arcs(
+        integrator.arcs(
             model, 6, state, np.array([t0]), times[-1:].copy(), times.copy(), block, *arrays, rtol,
             step_max, width, end, how, when,
         )  # fmt: skip
@@ -125,9 +127,8 @@ def cr3bp_flow(states_nd, t_nd, mu: float = CR3BP_MU, stm: bool = True, rtol: fl
     """
     states = _states(states_nd)
     t1 = _broadcast(t_nd, states.shape[0])
-    ends = _run_arcs(
-        CR3BP, 42 if stm else 6, states, np.zeros_like(t1), t1, _cr3bp_arrays(mu), rtol, _STEP_MAX_ND
-    )  # fmt: skip
+    n, arrays = 42 if stm else 6, _cr3bp_arrays(mu)
+    ends = _run_arcs(CR3BP, n, states, np.zeros_like(t1), t1, arrays, rtol, _STEP_MAX_ND)
     return _split(ends, stm)
 
 
@@ -149,9 +150,10 @@ def propagate(
 ) -> Trajectory:  # fmt: skip
     """The trajectory, MOON_ICRF in km and km/s, through ``state`` (6,) at ``t0_s`` past ``epoch``.
 
-    ``t_out_s`` (N,), increasing TDB seconds past ``epoch``, may lie before, after or on both sides of
-    ``t0_s``. Raises ImpactError (with ``t_s`` and ``body``) when the path meets the Moon's 1737.4 km
-    sphere or the Earth's 6378.137 km, unless ``impact`` is False; SpanError outside the ephemeris.
+    ``t_out_s`` (N,), increasing TDB seconds past ``epoch``, may lie before, after or on both sides
+    of ``t0_s``. Raises ImpactError (with ``t_s`` and ``body``) when the path meets the Moon's
+    1737.4 km sphere or the Earth's 6378.137 km, unless ``impact`` is False; SpanError outside the
+    ephemeris.
 
     >>> from orbits.ephemeris import De440
     >>> start = Epoch.parse("2030-01-01T00:00:00 TDB")
@@ -175,7 +177,7 @@ def flow(
 ):  # fmt: skip
     """States (K, 6) at ``t1_s`` of those at ``t0_s``, and transition matrices (K, 6, 6) or None.
 
-    MOON_ICRF, km and km/s, TDB seconds past ``epoch``; ``table`` (from an ephemeris) must cover them.
+    MOON_ICRF, km and km/s, TDB seconds past ``epoch``, within ``table`` (from an ephemeris).
     K arcs at once, for multiple shooting; surfaces are looked at only with ``impact``. The
     matrices hold the gradients of all gravity terms and not of the solar pressure.
     """
