@@ -1,0 +1,203 @@
+"""The figures as matplotlib pictures, for pages that cannot run a script."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cislunar.plots import maps, style
+from cislunar.plots.orbits import _reach, rotating_paths
+from cislunar.plots.timeline import merged, places, segments, services
+from cislunar.text import Text
+from orbits.constants import MOON_RADIUS_KM
+
+
+def _new(width, height):
+    from matplotlib.figure import Figure  # no pyplot: no global state, no display
+
+    _fonts()
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def _fonts():
+    """Lets matplotlib find the packaged Japanese font; Latin text keeps the default face."""
+    import matplotlib
+    from matplotlib import font_manager
+
+    family = list(matplotlib.rcParams["font.family"])
+    if "IPAexGothic" in family:
+        return
+    try:
+        import matplotlib_fontja
+    except ImportError:
+        return
+    from pathlib import Path
+
+    for path in Path(matplotlib_fontja.__file__).parent.rglob("*.ttf"):
+        font_manager.fontManager.addfont(str(path))
+    matplotlib.rcParams["font.family"] = ["DejaVu Sans", "IPAexGothic"]
+
+
+def static_orbits(results, text: Text | None = None):
+    """A matplotlib Figure: the paths from above the Moon's orbit and from its side."""
+    figure = _new(11, 5.4)
+    _orbit_axes(figure.subplots(1, 2), results, text or Text())
+    return figure
+
+
+def _orbit_axes(axes, results, text):
+    paths = rotating_paths(results)
+    reach = _reach(paths, list(paths))
+    for ax, (i, j, word) in zip(
+        axes, ((0, 1, "orbits.xy"), (0, 2, "orbits.xz")), strict=True
+    ):
+        for k, (name, path) in enumerate(paths.items()):
+            ax.plot(
+                path[:, i] / 1e3, path[:, j] / 1e3, lw=0.8, label=name,
+                color=style.LINES[k % len(style.LINES)],
+                linestyle=("-", "--", ":", "-.")[(k // len(style.LINES)) % 4],
+            )  # fmt: skip
+        from matplotlib.patches import Circle
+
+        ax.add_patch(Circle((0, 0), MOON_RADIUS_KM / 1e3, color="#9aa3ad", zorder=3))
+        ax.set(
+            xlim=(-reach / 1e3, reach / 1e3), ylim=(-reach / 1e3, reach / 1e3), aspect="equal",
+            xlabel="x (1000 km)", ylabel=f"{'xyz'[j]} (1000 km)",
+        )  # fmt: skip
+        ax.set_title(text(word), fontsize=10, loc="left")
+        ax.annotate(
+            text("orbits.earth"), xy=(-0.97, -0.9), xytext=(-0.66, -0.9), va="center",
+            fontsize=9, xycoords=_unit(ax, reach), textcoords=_unit(ax, reach),
+            arrowprops={"arrowstyle": "->", "color": style.INK},
+        )  # fmt: skip
+        _plain(ax)
+    axes[-1].legend(
+        fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0),
+        ncols=1 if len(paths) <= 26 else 2,
+    )  # fmt: skip
+
+
+def _unit(ax, reach):
+    from matplotlib.transforms import Affine2D
+
+    return Affine2D().scale(reach / 1e3) + ax.transData
+
+
+def _plain(ax):
+    ax.grid(True, color=style.FAINT, lw=0.6)
+    ax.set_axisbelow(True)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(labelsize=8)
+
+
+def static_timeline(results, service: str | None = None, text: Text | None = None):
+    """A matplotlib Figure: gaps of one service by cause, one row a place."""
+    text = text or Text()
+    service = service or services(results)[0]
+    figure = _new(11, 1.6 + 0.24 * max(len(places(results, service)), 4))
+    _timeline_axes(figure.subplots(), results, service, text)
+    return figure
+
+
+def _timeline_axes(ax, results, service, text):
+    rows = places(results, service)
+    span_s = float(results.scenario.duration_s)
+    frame, _ = merged(segments(results, service), span_s)
+    index = {place: i for i, place in enumerate(rows)}
+    ax.barh(range(len(rows)), span_s / 86400, height=0.8, color=style.SERVED,
+            label=text("timeline.served"))  # fmt: skip
+    for cause in [c for c in style.CAUSES if c in set(frame["cause"])]:
+        own = frame[frame["cause"] == cause]
+        colour, _, hatch = style.CAUSES[cause]
+        ax.barh(
+            own["place"].map(index), (own["end_s"] - own["start_s"]) / 86400,
+            left=own["start_s"] / 86400, height=0.8, color=colour, hatch=hatch,
+            edgecolor="white" if hatch else colour, lw=0,
+            label=text.either(f"cause.{cause}", cause),
+        )  # fmt: skip
+    ax.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0, span_s / 86400), yticks=range(len(rows)))
+    ax.set_yticklabels(rows, fontsize=8)
+    ax.set_xlabel(text("timeline.days", start=results.scenario.start.utc_text(0.0, 0)), fontsize=9)
+    ax.set_title(
+        text("timeline.title", service=text.either(f"service.{service}", service)),
+        fontsize=10, loc="left",
+    )  # fmt: skip
+    _plain(ax)
+    ax.grid(False, axis="y")
+    ax.legend(
+        fontsize=8, frameon=False, loc="upper center", ncols=6,
+        bbox_to_anchor=(0.45, -0.62 / (0.24 * max(len(rows), 4))),
+    )  # fmt: skip
+
+
+def static_map(results, variable="availability_frac", region=None, text: Text | None = None):
+    """A matplotlib Figure of one coverage variable over one region, assets marked."""
+    text = text or Text()
+    figure = _new(6.4, 5.6)
+    _map_axes(figure, figure.subplots(), results, variable, region, text)
+    return figure
+
+
+def _map_axes(figure, ax, results, variable, region, text):
+    from matplotlib.collections import PolyCollection
+
+    region, latitude, longitude, values, (lat, lon) = maps.cells(results, variable, region)
+    shown, unit, title = maps._quantity(variable, values, text)
+    low, high = maps._range(variable, shown)
+    polar, south = np.abs(latitude).min() > maps.CAP_DEG, latitude.mean() < 0
+    project = maps._projector(polar, south)
+    x, y = project(lat, lon, longitude[:, None])
+    good = np.isfinite(shown)
+    faces = PolyCollection(
+        np.stack((x, y), axis=2)[good], array=shown[good], cmap="cividis", edgecolor="face", lw=0.3
+    )
+    faces.set_clim(low, high)
+    ax.add_collection(faces)
+    bar = figure.colorbar(faces, ax=ax, shrink=0.8)
+    bar.ax.set_title(unit, fontsize=9)
+    frame = maps._frame(polar, south, latitude, longitude)
+    for line in maps._graticule(frame, polar, south, project):
+        if line["mode"] == "lines":
+            ax.plot(line["x"], line["y"], color="white", lw=0.5, alpha=0.5)
+        else:
+            for px, py, word in zip(line["x"], line["y"], line["text"], strict=True):
+                ax.text(px, py, word, fontsize=6.5, ha="center", va="center",
+                        color=line["textfont"]["color"])  # fmt: skip
+    for mark in maps._assets(results, frame, polar, south, project):
+        if mark["mode"] == "markers":
+            ax.plot(mark["x"], mark["y"], "o", color=style.VERMILLION, mec="white", ms=5)
+        elif mark["mode"] == "lines":
+            ax.plot(mark["x"], mark["y"], color="white", lw=0.6)
+        else:
+            _map_names(ax, mark)
+    axes = maps._axes(frame, polar)
+    ax.set(xlim=axes["xaxis"]["range"], ylim=axes["yaxis"]["range"], aspect="equal")
+    ax.set_title(f"{title} ({region})", fontsize=10, loc="left")
+    if polar:
+        ax.set_axis_off()
+
+
+def _map_names(ax, mark):
+    from matplotlib.patheffects import withStroke
+
+    places_ = zip(mark["x"], mark["y"], mark["text"], mark["textposition"], strict=True)
+    for px, py, word, where in places_:
+        ax.text(
+            px, py, word, fontsize=7, va="center", color=style.INK,
+            ha="left" if where.endswith("right") else "right",
+            path_effects=[withStroke(linewidth=2, foreground="white")],
+        )  # fmt: skip
+
+
+def story(results, service: str | None = None, text: Text | None = None):
+    """A matplotlib Figure: the orbits above, the timeline of one service below."""
+    text = text or Text()
+    service = service or services(results)[0]
+    count = max(len(places(results, service)), 4)
+    figure = _new(12, 5.4 + 1.5 + 0.24 * count)
+    above, below = figure.subfigures(2, 1, height_ratios=[5.4, 1.5 + 0.24 * count])
+    for part in (above, below):
+        part.set_facecolor("white")
+    _orbit_axes(above.subplots(1, 2), results, text)
+    _timeline_axes(below.subplots(), results, service, text)
+    return figure

@@ -1,0 +1,118 @@
+"""From results to a page: tables and figures into the template, written whole or not at all."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from cislunar.report import figures, tables
+from cislunar.text import Text
+
+HERE = Path(__file__).parent
+
+
+def write(results, folder: Path, languages: tuple[str, ...]) -> list[Path]:
+    """Writes ``report.<language>.html`` for each language and gives the paths."""
+    texts = [Text(language) for language in languages]
+    out = []
+    for text in texts:
+        target = folder / f"report.{text.language}.html"
+        part = target.with_name(f".{target.name}.part")
+        try:
+            part.write_text(page(results, text), encoding="utf-8")
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+        out.append(target)
+    return out
+
+
+def page(results, text: Text) -> str:
+    """The whole page of one language as a string."""
+    context = tables.context(results, text)
+    drawn = figures.figures(results, text)
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            t=text,
+            lang=text.language,
+            css=_read("report.css"),
+            script=_read("report.js"),
+            plotly=_plotly(),
+            figures={name: encode(spec) for name, spec in drawn.items()},
+            tabs=figures.tabs(drawn, text),
+            **context,
+        )
+    )
+
+
+@lru_cache(maxsize=1)
+def _environment():
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment
+
+
+def _read(name: str):
+    from markupsafe import Markup
+
+    return Markup((HERE / name).read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1)
+def _plotly():
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    return Markup(get_plotlyjs())
+
+
+def encode(spec: dict):
+    """A figure as JSON that may stand inside a script element, arrays as packed numbers."""
+    from markupsafe import Markup
+
+    text = json.dumps(_lean(spec), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", " ").replace("\u2029", " "))
+
+
+def _lean(value):
+    if isinstance(value, dict):
+        return {k: _lean(v) for k, v in value.items() if v is not None}
+    if isinstance(value, np.ndarray):
+        return _packed(value)
+    if isinstance(value, (list, tuple)):
+        return [_lean(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def _packed(array):
+    if array.dtype.kind not in "fiu":
+        return [_lean(v) for v in array.tolist()]
+    if array.dtype.kind == "f":
+        # seconds and dates need all digits; places on a picture do not
+        wide = array.size and np.nanmax(np.abs(array), initial=0.0) > 1e9
+        array = array.astype("<f8" if wide else "<f4")
+        kind = "f8" if wide else "f4"
+    else:
+        array, kind = array.astype("<i4"), "i4"
+    out = {"dtype": kind, "bdata": base64.b64encode(array.tobytes()).decode("ascii")}
+    if array.ndim > 1:
+        out["shape"] = ", ".join(map(str, array.shape))
+    return out

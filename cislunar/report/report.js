@@ -1,0 +1,57 @@
+"use strict";
+(function () {
+  var config = {displaylogo: false, responsive: true, locale: "en",
+    modeBarButtonsToRemove: ["lasso2d", "select2d", "sendDataToCloud", "autoScale2d"]};
+  function draw(box) {
+    if (box.dataset.drawn || !box.offsetParent) { return; }
+    box.dataset.drawn = "1";
+    var spec = JSON.parse(document.getElementById("data-" + box.dataset.figure).textContent);
+    box.style.minHeight = spec.layout.height + "px";
+    Plotly.newPlot(box, spec.data, spec.layout, config);
+  }
+  var boxes = Array.prototype.slice.call(document.querySelectorAll(".figure"));
+  boxes.forEach(function (box) {
+    var source = document.getElementById("data-" + box.dataset.figure).textContent;
+    var height = /"height":(\d+)/.exec(source);
+    if (height) { box.style.minHeight = height[1] + "px"; }
+  });
+  if ("IntersectionObserver" in window) {
+    var watcher = new IntersectionObserver(function (entries) {
+      entries.forEach(function (e) { if (e.isIntersecting) { draw(e.target); } });
+    }, {rootMargin: "600px"});
+    boxes.forEach(function (box) { watcher.observe(box); });
+  } else {
+    boxes.forEach(draw);
+  }
+  window.addEventListener("beforeprint", function () { boxes.forEach(draw); });
+
+  document.querySelectorAll(".tabs").forEach(function (group) {
+    var buttons = group.querySelectorAll("[role=tab]");
+    buttons.forEach(function (button) {
+      button.addEventListener("click", function () {
+        buttons.forEach(function (b) {
+          var on = b === button;
+          b.setAttribute("aria-selected", on ? "true" : "false");
+          document.getElementById(b.getAttribute("aria-controls")).hidden = !on;
+        });
+        var panel = document.getElementById(button.getAttribute("aria-controls"));
+        panel.querySelectorAll(".figure").forEach(function (box) {
+          if (box.dataset.drawn) { Plotly.Plots.resize(box); } else { draw(box); }
+        });
+      });
+    });
+  });
+
+  var table = document.getElementById("scorecard-table");
+  var selects = document.querySelectorAll("select[data-filter]");
+  function filter() {
+    var want = {};
+    selects.forEach(function (s) { want[s.dataset.filter] = s.value; });
+    table.querySelectorAll("tbody tr").forEach(function (row) {
+      row.hidden = Object.keys(want).some(function (k) {
+        return want[k] && row.dataset[k] !== want[k];
+      });
+    });
+  }
+  selects.forEach(function (s) { s.addEventListener("change", filter); });
+})();

@@ -1,0 +1,100 @@
+"""What served in a run, in words: orbits, operators, terminals, how sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cislunar import display as fmt
+from cislunar.text import Text
+
+
+@dataclass(frozen=True)
+class Supplier:
+    """One spacecraft or Earth station as the report lists it."""
+
+    name: str
+    kind: str
+    operator: str
+    where: str
+    terminals: str
+    confidence: str
+
+
+def supply_rows(results, text: Text) -> list[Supplier]:
+    """One row a spacecraft or Earth station, in node order."""
+    out = []
+    for node in results.nodes:
+        if node.kind == "asset":
+            continue
+        if node.kind == "spacecraft":
+            where = describe_orbit(node.orbit, text)
+        else:
+            where = text(
+                "orbit.place", lat=f"{node.latitude_deg:.2f}", lon=f"{node.longitude_deg:.2f}",
+                mask=f"{node.min_elevation_deg:g}",
+            )  # fmt: skip
+        share = node.service.total_s / float(results.scenario.duration_s)
+        if share < 0.9999:
+            where += "; " + text("supply.window", share=fmt.percent(share))
+        out.append(
+            Supplier(
+                name=node.name,
+                kind=text(f"node.{node.kind}"),
+                operator=node.operator or fmt.NONE,
+                where=where,
+                terminals=", ".join(_terminal(t) for t in node.terminals) or fmt.NONE,
+                confidence=node.confidence or "",
+            )
+        )
+    return out
+
+
+def _terminal(terminal) -> str:
+    if isinstance(terminal, str):
+        return terminal
+    return getattr(terminal, "id", None) or getattr(terminal, "name", "") or ""
+
+
+def describe_orbit(orbit, text: Text) -> str:
+    """An orbit record in words: family and size; frozen elliptical ones are called ELFO."""
+    kind = getattr(orbit, "kind", None)
+    if kind in ("dro", "nrho"):
+        if kind == "dro":
+            return text("orbit.dro", size=_size(orbit, text))
+        return text(
+            "orbit.nrho", point=orbit.libration_point, branch=text(f"orbit.{orbit.branch}"),
+            size=_size(orbit, text),
+        )  # fmt: skip
+    if kind == "halo":
+        return text(
+            "orbit.halo", point=orbit.libration_point, branch=text(f"orbit.{orbit.branch}"),
+            size=f"{orbit.amplitude_z_km:,.0f} km",
+        )  # fmt: skip
+    if kind == "keplerian":
+        return text(
+            "orbit.elfo" if is_frozen_ellipse(orbit) else "orbit.keplerian",
+            a=f"{orbit.semi_major_axis_km:,.0f}", e=f"{orbit.eccentricity:.3g}",
+            i=f"{orbit.inclination_deg:.1f}",
+        )  # fmt: skip
+    return text.either(f"orbit.{kind}", str(kind or fmt.NONE))
+
+
+def is_frozen_ellipse(orbit) -> bool:
+    """True for an elliptical lunar orbit with its apsides held over a pole."""
+    if orbit.frame.startswith(("EARTH", "ITRF")) or orbit.eccentricity < 0.3:
+        return False
+    off = min(abs((orbit.argument_of_periapsis_deg - w + 180) % 360 - 180) for w in (90, 270))
+    return off <= 35.0
+
+
+def _size(orbit, text):
+    for key, word, form in (
+        ("amplitude_km", "orbit.size_amplitude", "{:,.0f}"),
+        ("perilune_km", "orbit.size_perilune", "{:,.0f}"),
+        ("period_days", "orbit.size_period", "{:.2f}"),
+        ("resonance", "orbit.size_resonance", "{}"),
+    ):
+        value = getattr(orbit, key, None)
+        if value is not None:
+            return text(word, n=form.format(value))
+    return fmt.NONE
