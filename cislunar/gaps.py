@@ -98,42 +98,6 @@ def split_by_cause(
     return {cause: out[cause] for cause in CAUSES if cause in out}
 
 
-def at_least(sets: Sequence[Intervals], count: int) -> Intervals:
-    """The instants (s) that lie in at least ``count`` of the ``sets``.
-
-    >>> at_least([Intervals([0.0], [5.0]), Intervals([3.0], [9.0]), Intervals([4.0], [6.0])], 2)
-    Intervals(1 spans, 3 s)
-    """
-    if count < 1:
-        raise ValueError(f"count {count} must be 1 or more")
-    sets = [s for s in sets if len(s)]
-    if len(sets) < count:
-        return Intervals()
-    times = np.concatenate([np.concatenate((s.start_s, s.end_s)) for s in sets])
-    steps = np.concatenate(
-        [np.concatenate((np.ones(len(s), int), -np.ones(len(s), int))) for s in sets]
-    )
-    edges, inverse = np.unique(times, return_inverse=True)
-    depth = np.cumsum(np.bincount(inverse, weights=steps, minlength=edges.size))
-    inside = np.flatnonzero(depth[:-1] > count - 0.5)
-    return Intervals(edges[inside], edges[inside + 1])
-
-
-def positioning_candidate(
-    sources: Sequence[Intervals], usable: Sequence[Intervals], served: Intervals, needed: int = 4
-) -> Candidate:
-    """The one candidate of a positioning service: its causes and when (s) each condition holds.
-
-    ``sources`` are the service spans of the navigation sources, ``usable`` the spans at which the
-    place can use each of them, ``needed`` how many a solution takes.
-    """
-    return {
-        "no-provider": Intervals.union_of(sources),
-        "few-sources": at_least(usable, needed),
-        "geometry": served,
-    }
-
-
 def share_of_allowance(
     start_s: np.ndarray,
     end_s: np.ndarray,

@@ -7,10 +7,8 @@ from hypothesis import strategies as st
 
 from cislunar.gaps import (
     CAUSES,
-    at_least,
     find_gaps,
     need_text,
-    positioning_candidate,
     share_of_allowance,
     split_by_cause,
 )
@@ -89,15 +87,6 @@ def test_gaps_and_service_partition_the_span(served_relay, served_forward, candi
         assert most[row.cause] == most.max()
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(spans, max_size=6), st.integers(1, 5), st.lists(st.integers(0, 999), max_size=20))
-def test_at_least_counts_the_sets(sets, count, instants):
-    some = at_least(sets, count)
-    for whole in instants:
-        depth = sum(bool(s.contains(whole + 0.5)) for s in sets)
-        assert bool(some.contains(whole + 0.5)) == (depth >= count)
-
-
 def test_the_cause_is_that_of_the_candidate_that_got_furthest():
     always, never = Intervals([0.0], [100.0]), Intervals()
     below = {"no-provider": always, "below-horizon": never}
@@ -120,19 +109,6 @@ def test_a_later_condition_counts_only_where_the_earlier_ones_hold():
         "below-horizon": [(60.0, 100.0)],
         "link": [(0.0, 40.0)],
         "relay-no-earth": [(40.0, 60.0)],
-    }
-
-
-def test_positioning_causes_follow_source_count_then_geometry():
-    whole = Intervals([0.0], [90.0])
-    sources = [whole, whole, whole, Intervals([0.0], [50.0])]
-    conditions = positioning_candidate(sources, sources, Intervals([10.0], [30.0]))
-    gap = Intervals([10.0], [30.0]).complement(0.0, 100.0)
-    causes = split_by_cause(gap, [conditions], last="geometry")
-    assert {name: piece.pairs() for name, piece in causes.items()} == {
-        "no-provider": [(90.0, 100.0)],
-        "few-sources": [(50.0, 90.0)],
-        "geometry": [(0.0, 10.0), (30.0, 50.0)],
     }
 
 
