@@ -80,12 +80,10 @@ def _unite(node, start, end, count):
 @njit(cache=True, nogil=True)
 def _subtract(s, e, used, cut_s, cut_e, out_s, out_e):
     """Spans ``s, e`` (the first ``used``) less the cuts, all sorted and disjoint: how many."""
-    size, j = 0, 0
+    size = 0
     for i in range(used):
         begin = s[i]
-        while j < cut_s.size and cut_e[j] <= begin:
-            j += 1
-        k = j
+        k = np.searchsorted(cut_e, begin, side="right")
         while k < cut_s.size and cut_s[k] < e[i]:
             if cut_s[k] - begin > _SLIVER_S:
                 out_s[size], out_e[size] = begin, cut_s[k]
@@ -144,12 +142,17 @@ def _chain(into, source, start, end, owlt, at, base_s, base_e, bit, words, most)
                 u = source[c]
                 word, flag = bit[u] // 62, 1 << (bit[u] % 62)
                 skip = (sets[g, word] & flag) != 0
-                found = 0
+                found, near, last = 0, stop[g], stop[g + 1]
                 while c < into[v + 1] and source[c] == u:
                     if not skip:
                         arrive, depart = start[c] + owlt[c], end[c] + owlt[c]
-                        i = stop[g] + np.searchsorted(e[stop[g] : stop[g + 1]], arrive, side="right")
-                        while i < stop[g + 1] and s[i] < depart:
+                        # contacts come by start, so the first span to look at is near the last
+                        while near < last and e[near] <= arrive:
+                            near += 1
+                        while near > stop[g] and e[near - 1] > arrive:
+                            near -= 1
+                        i = near
+                        while i < last and s[i] < depart:
                             if found == x.size:
                                 x, y = _grow(x, 0), _grow(y, 0)
                             x[found] = max(start[c], s[i] - owlt[c])
@@ -224,6 +227,11 @@ class LivePaths:
     def of(self, node: int) -> Intervals:
         part = slice(self.at[node], self.at[node + 1])
         return Intervals(self.start_s[part], self.end_s[part])
+
+    def total_s(self) -> np.ndarray:
+        """Live seconds of every node."""
+        done = np.concatenate(([0.0], np.cumsum(self.end_s - self.start_s)))
+        return np.diff(done[self.at])
 
     def by_name(self) -> dict[str, Intervals]:
         return {n: self.of(i) for i, n in enumerate(self.table.names) if not self.final[i]}
@@ -307,6 +315,19 @@ def crosslinked(paths: LivePaths, craft: np.ndarray) -> dict[int, Intervals]:
         for n in np.unique(a):
             parts.setdefault(int(n), []).append(Intervals(x[a == n], y[a == n]))
     return {n: Intervals.union_of(p) for n, p in parts.items()}
+
+
+def before(table: ContactTable, mask, live: dict[int, Intervals]) -> dict[int, Intervals]:
+    """When each source of the contacts in ``mask`` can send into a live span of the target."""
+    count = len(table.names)
+    some = [live.get(n, Intervals()) for n in range(count)]
+    at = np.concatenate(([0], np.cumsum([len(i) for i in some])))
+    ls, le = (np.concatenate([getattr(i, k) for i in some]) for k in ("start_s", "end_s"))
+    node, start, end = _join(
+        table.source[mask], table.target[mask], table.start_s[mask], table.end_s[mask],
+        table.owlt_s[mask], at, ls, le,
+    )  # fmt: skip
+    return {int(n): Intervals(start[node == n], end[node == n]) for n in np.unique(node)}
 
 
 def _by_target(table, mask):

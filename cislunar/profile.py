@@ -220,6 +220,33 @@ class Network:
         return {n: Profile(*best.get(n, _NEVER)) for n in range(len(self.table.names))
                 if n not in final}  # fmt: skip
 
+    def crosslinked(self, sender: int, targets, craft) -> Profile:
+        """The profile of a sender over paths whose second hop joins two spacecraft.
+
+        ``craft``: bool, one a node. No path returns to the craft that it crossed from.
+        """
+        best = _NEVER
+        for _, first, up in (lane for lane in self.lanes if lane[0] == sender):
+            if not craft[first]:
+                continue
+            found = self.profiles(targets, closed=(sender, first), senders=())
+            across = _NEVER
+            for a, b, contacts in self.lanes:
+                if a == first and craft[b] and b in found:
+                    p = found[b]
+                    new = _through(*contacts, p.start_s, p.moving, p.value_s)
+                    across = _least(*across, *new)[:3]
+            best = _least(*best, *_through(*up, *across))[:3]
+        return Profile(*best)
+
+
+def least(profiles) -> Profile:
+    """The earliest arrival over several profiles, for who may choose any of the senders."""
+    best = _NEVER
+    for p in profiles:
+        best = _least(*best, p.start_s, p.moving, p.value_s)[:3]
+    return Profile(*best)
+
 
 def arrival_profile(
     plan, targets, min_rate_bps: float = 0.0, *, transit=None
