@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -24,9 +25,10 @@ _PARTIAL = re.compile(r"^(\d{4})(?:-(\d{2}))?$")
 _ASTROPY_UNIT = {"days": "d", "frac": "", "oku yen": None, "dB": None, "dBi": None, "dBW": None}
 
 
-def refuse(what: str, allowed: str) -> PydanticCustomError:
-    """An error that pydantic collects; ``allowed`` ends the user's line."""
-    return PydanticCustomError("refused", "{what}", {"what": what, "allowed": allowed})
+def refuse(what: str, allowed: str, key: str = "") -> PydanticCustomError:
+    """An error that pydantic collects; ``allowed`` ends the user's line, ``key`` says where."""
+    context = {"what": what, "allowed": allowed, "key": key}
+    return PydanticCustomError("refused", "{what}", context)
 
 
 def show(value: Any) -> str:
@@ -56,18 +58,14 @@ class Range:
     def check(self, value: Any) -> float | int:
         if hasattr(value, "to_value") and (unit := _ASTROPY_UNIT.get(self.unit, self.unit)):
             value = value.to_value(unit)
-        if isinstance(value, str):
-            try:
-                value = float(value) if value.strip().replace("_", "") == value.strip() else value
-            except ValueError:
-                pass
+        if isinstance(value, str) and "_" not in value:
+            with suppress(ValueError):
+                value = float(value)
+        elif hasattr(value, "item"):  # a numpy scalar
+            with suppress(ValueError):
+                value = value.item()
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            try:  # numpy scalars
-                value = value.item() if hasattr(value, "item") else value
-            except ValueError:
-                pass
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise refuse(f"{show(value)} is not a number", self.allowed)
+            raise refuse(f"{show(value)} is not a number", self.allowed)
         try:
             number = float(value)
         except OverflowError:
@@ -174,12 +172,8 @@ Name = Annotated[
 Instant = Annotated[
     str, Text("YYYY-MM-DDThh:mm:ss with UTC (from 1972), TDB or TT", kind="instant")
 ]
-Date = Annotated[
-    str, Text("YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss UTC", kind="date")
-]
-Resonance = Annotated[
-    str, Text("p:q, two whole numbers from 1 to 99", r"^([1-9]\d?):([1-9]\d?)$")
-]
+Date = Annotated[str, Text("YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss UTC", kind="date")]
+Resonance = Annotated[str, Text("p:q, two whole numbers from 1 to 99", r"^([1-9]\d?):([1-9]\d?)$")]
 
 Latitude = Annotated[float, Range(-90, 90, "deg")]
 Longitude = Annotated[float, Range(-360, 360, "deg")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Tag, model_validator
 
 from cislunar.fields import (
     Angle,
@@ -19,7 +19,6 @@ from cislunar.fields import (
     Height,
     Instant,
     Kelvin,
-    Kilometres,
     Latitude,
     Longitude,
     Megahertz,
@@ -30,51 +29,13 @@ from cislunar.fields import (
     Positive,
     Range,
     Rate,
-    Resonance,
     Seconds,
     refuse,
-    show,
 )
-from orbits.constants import EARTH_RADIUS_KM, MOON_RADIUS_KM
+from cislunar.orbit_records import Orbit
+from cislunar.records import Record, Sourced, key
 
-FRAMES = (
-    "MOON_ICRF", "EARTH_ICRF", "EMB_ICRF", "MOON_ME", "MOON_PA", "MOON_OP", "ITRF",
-    "EARTH_MOON_ROTATING",
-)  # fmt: skip
-FrameName = Literal[
-    "MOON_ICRF", "EARTH_ICRF", "EMB_ICRF", "MOON_ME", "MOON_PA", "MOON_OP", "ITRF",
-    "EARTH_MOON_ROTATING",
-]  # fmt: skip
-ElementFrame = Literal["MOON_ICRF", "EARTH_ICRF", "MOON_ME", "MOON_PA", "MOON_OP", "ITRF"]
-Confidence = Literal["primary", "press", "transcription", "derived", "unverified", "assumption"]
 Service = Literal["relay", "direct", "forward", "crosslink", "positioning"]
-
-
-def key(description: str, default: Any = None, **more: Any) -> Any:
-    """A field with its description; ``...`` as default makes it required."""
-    return Field(default, description=description, **more)
-
-
-class Record(BaseModel):
-    """Base of every record: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Sourced(Record):
-    """A record that may come from the catalogue and says where its values are from."""
-
-    catalog_id: str | None = key("catalogue record it was taken from")
-    overridden: tuple[str, ...] = key("keys of the catalogue record replaced by the scenario", ())
-    name_en: str | None = key("name in English, for reports")
-    name_ja: str | None = key("name in Japanese, for reports")
-    sources: tuple[dict[str, Any], ...] = key("list of {title, url, date}", ())
-    date: str | None = key("date of the newest source")
-    confidence: Confidence | None = key("confidence of the main values")
-    field_confidence: dict[str, str] = key("confidence of single fields", {})
-    conflicts: tuple[dict[str, Any], ...] = key("differing published values, all kept", ())
-    reason: str | None = key("why an assumed value is what it is")
-    note: str | None = key("free text")
 
 
 # --- terminals ---------------------------------------------------------------------------------
@@ -218,186 +179,6 @@ class Need(Sourced):
 NeedEntry = Annotated[
     Union[Annotated[str, Tag("text")], Annotated[Need, Tag("record")]],  # noqa: UP007
     Discriminator(_text_or_record),
-]
-
-# --- orbits ------------------------------------------------------------------------------------
-
-
-def _one_of(record: Record, names: tuple[str, ...]) -> None:
-    given = [n for n in names if getattr(record, n) is not None]
-    if len(given) != 1:
-        said = " and ".join(given) if given else "none of its parameters"
-        raise refuse(f"a {record.kind} orbit got {said}", f"exactly one of {', '.join(names)}")  # type: ignore[attr-defined]
-
-
-Days = Annotated[float, Range(0, 1000, "days", low_open=True)]
-Point = Literal["L1", "L2"]
-Branch = Literal["northern", "southern"]
-
-
-class DroOrbit(Record):
-    """Distant retrograde orbit about the Moon."""
-
-    kind: Literal["dro"] = key("dro", ...)
-    amplitude_km: Kilometres | None = key(
-        "distance from the Moon's centre at the near-side x-axis crossing, km"
-    )
-    period_days: Days | None = key("period in the rotating frame, days")
-    resonance: Resonance | None = key("synodic resonance p:q")
-    phase_deg: Angle = key("360 x time / period since the near-side crossing, deg", 0.0)
-    amplitude_z_km: Kilometres | None = key("out-of-plane amplitude, km (spatial member)")
-
-    @model_validator(mode="after")
-    def _parameter(self):
-        _one_of(self, ("amplitude_km", "period_days", "resonance"))
-        return self
-
-
-class HaloOrbit(Record):
-    """Halo orbit about L1 or L2."""
-
-    kind: Literal["halo"] = key("halo", ...)
-    libration_point: Point = key("L1 or L2", ...)
-    branch: Branch = key("northern or southern", ...)
-    amplitude_z_km: Kilometres = key("largest |z|, km", ...)
-    phase_deg: Angle = key("360 x time / period since apolune, deg", 0.0)
-
-
-class NrhoOrbit(Record):
-    """Near-rectilinear halo orbit."""
-
-    kind: Literal["nrho"] = key("nrho", ...)
-    libration_point: Point = key("L1 or L2", ...)
-    branch: Branch = key("northern or southern", ...)
-    perilune_km: Annotated[float, Range(MOON_RADIUS_KM, 1e5, "km", low_open=True)] | None = key(
-        "least distance from the Moon's centre, km"
-    )
-    period_days: Days | None = key("period in the rotating frame, days")
-    resonance: Resonance | None = key("synodic resonance p:q")
-    phase_deg: Angle | None = key(
-        "360 x time / period since apolune, deg; absent: the eclipse-avoiding phase"
-    )
-
-    @model_validator(mode="after")
-    def _parameter(self):
-        _one_of(self, ("perilune_km", "period_days", "resonance"))
-        return self
-
-
-class LyapunovOrbit(Record):
-    """Planar Lyapunov orbit about L1 or L2."""
-
-    kind: Literal["lyapunov"] = key("lyapunov", ...)
-    libration_point: Point = key("L1 or L2", ...)
-    amplitude_km: Kilometres | None = key("half of the extent along x, km")
-    period_days: Days | None = key("period in the rotating frame, days")
-    resonance: Resonance | None = key("synodic resonance p:q")
-    phase_deg: Angle = key(
-        "360 x time / period since the crossing with vy > 0 nearest the Moon, deg", 0.0
-    )
-
-    @model_validator(mode="after")
-    def _parameter(self):
-        _one_of(self, ("amplitude_km", "period_days", "resonance"))
-        return self
-
-
-class ButterflyOrbit(Record):
-    """Butterfly orbit, bifurcated from the L2 NRHOs."""
-
-    kind: Literal["butterfly"] = key("butterfly", ...)
-    branch: Branch = key("northern or southern", ...)
-    perilune_km: Annotated[float, Range(MOON_RADIUS_KM, 1e5, "km", low_open=True)] | None = key(
-        "least distance from the Moon's centre, km"
-    )
-    period_days: Days | None = key("period in the rotating frame, days")
-    resonance: Resonance | None = key("synodic resonance p:q")
-    phase_deg: Angle = key("360 x time / period since the northernmost point, deg", 0.0)
-
-    @model_validator(mode="after")
-    def _parameter(self):
-        _one_of(self, ("perilune_km", "period_days", "resonance"))
-        return self
-
-
-class KeplerianOrbit(Record):
-    """Osculating elements about the frame's centre, on its axes frozen at ``epoch``."""
-
-    kind: Literal["keplerian"] = key("keplerian", ...)
-    frame: ElementFrame = key("frame of the elements", ...)
-    epoch: Instant | None = key("instant the elements are osculating at; default the scenario's")
-    semi_major_axis_km: Kilometres = key("semi-major axis, km", ...)
-    eccentricity: Annotated[float, Range(0, 1, high_open=True)] = key("eccentricity", ...)
-    inclination_deg: Annotated[float, Range(0, 180, "deg")] = key("inclination, deg", ...)
-    raan_deg: Angle = key("right ascension of the ascending node, deg", ...)
-    argument_of_periapsis_deg: Angle = key("argument of periapsis, deg", ...)
-    mean_anomaly_deg: Angle = key("mean anomaly, deg", ...)
-
-    @model_validator(mode="after")
-    def _above_ground(self):
-        earth = self.frame in ("EARTH_ICRF", "ITRF")
-        body, radius_km = ("Earth", EARTH_RADIUS_KM) if earth else ("Moon", MOON_RADIUS_KM)
-        low_km = self.semi_major_axis_km * (1 - self.eccentricity)
-        if low_km <= radius_km:
-            raise refuse(
-                f"the orbit crosses the {body}: periapsis {low_km:.1f} km from its centre",
-                f"semi_major_axis_km x (1 - eccentricity) above {radius_km} km",
-            )
-        return self
-
-
-class StateOrbit(Record):
-    """A state at an instant, flown in either direction."""
-
-    kind: Literal["state"] = key("state", ...)
-    frame: FrameName = key("frame of the state; velocities are relative to it", ...)
-    epoch: Instant | None = key("instant of the state; default the scenario's")
-    state_km_km_s: tuple[Annotated[float, Range(-2e7, 2e7, "km or km/s")], ...] = key(
-        "x, y, z in km, vx, vy, vz in km/s", ..., min_length=6, max_length=6
-    )
-
-    @model_validator(mode="after")
-    def _above_ground(self):
-        distance_km = sum(x * x for x in self.state_km_km_s[:3]) ** 0.5
-        earth = self.frame in ("EARTH_ICRF", "ITRF")
-        body, radius_km = ("Earth", EARTH_RADIUS_KM) if earth else ("Moon", MOON_RADIUS_KM)
-        centred = self.frame not in ("EMB_ICRF", "EARTH_MOON_ROTATING")
-        if centred and distance_km <= radius_km:
-            raise refuse(
-                f"the position is inside the {body}: {distance_km:.1f} km from its centre",
-                f"above {radius_km} km",
-            )
-        return self
-
-
-class OemOrbit(Record):
-    """A trajectory read from a CCSDS OEM file."""
-
-    kind: Literal["oem"] = key("oem", ...)
-    file: str = key("path, relative to the scenario file", ..., min_length=1)
-
-
-class SpkOrbit(Record):
-    """A trajectory read from an SPK kernel."""
-
-    kind: Literal["spk"] = key("spk", ...)
-    file: str = key("path, relative to the scenario file", ..., min_length=1)
-    naif_id: Annotated[int, Range(-1_000_000_000, 1_000_000_000, whole=True)] = key(
-        "NAIF id of the body in the kernel", ...
-    )
-
-
-Orbit = Annotated[
-    DroOrbit
-    | HaloOrbit
-    | NrhoOrbit
-    | LyapunovOrbit
-    | ButterflyOrbit
-    | KeplerianOrbit
-    | StateOrbit
-    | OemOrbit
-    | SpkOrbit,
-    Field(discriminator="kind"),
 ]
 
 # --- nodes -------------------------------------------------------------------------------------
@@ -596,7 +377,9 @@ class Policy(Record):
             return True
         mine = {g for g, members in self.groups.items() if a in members}
         theirs = {g for g, members in self.groups.items() if b in members}
-        return any((p in mine and q in theirs) or (q in mine and p in theirs) for p, q in self.share)
+        return any(
+            (p in mine and q in theirs) or (q in mine and p in theirs) for p, q in self.share
+        )
 
 
 class Money(Record):

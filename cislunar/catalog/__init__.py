@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ _FILES = {
     "needs": "needs.yaml",
     "groups": "groups.yaml",
     "services": "services.yaml",
-    "clocks": "clocks.yaml",
     "bands": "bands.yaml",
     "codings": "codings.yaml",
     "published-terminals": "published_terminals.yaml",
@@ -57,7 +56,7 @@ def near(name: str, known, count: int = 3) -> str:
     return "one of " + ", ".join(close) if close else "see `cislunar catalog list`"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(kind: str) -> dict[str, dict[str, Any]]:
     import yaml
 

@@ -1,0 +1,473 @@
+"""From what a user wrote to what a scenario holds: include, ``{from: ...}`` and catalogue names.
+
+Works on plain mappings, before the records are checked, and gathers every fault it meets. A
+resolved mapping goes through unchanged, so that a written-out scenario loads as itself.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cislunar import catalog, orbit_records, schema
+from cislunar.fields import show
+from cislunar.records import Record, Sourced
+from orbits.errors import InputError
+
+NODE_LISTS = {
+    "spacecraft": ("relays", schema.Spacecraft),
+    "constellations": ("constellations", schema.Constellation),
+    "ground_stations": ("stations", schema.GroundStation),
+    "assets": ("sites", schema.Asset),
+}
+_LIST_OF_KIND = {
+    "relays": "spacecraft",
+    "constellations": "constellations",
+    "stations": "ground_stations",
+    "sites": "assets",
+    "regions": "regions",
+    "options": "options",
+}
+MAX_FAULTS = 40
+
+
+class InputErrors(InputError):
+    """Several faults of one file; ``lines`` has one line for each, and ``str()`` all of them."""
+
+    def __init__(self, faults: list[InputError]):
+        self.faults = faults
+        self.lines = [str(f) for f in faults[:MAX_FAULTS]]
+        if len(faults) > MAX_FAULTS:
+            self.lines.append(f"... and {len(faults) - MAX_FAULTS} more")
+        first = faults[0]
+        super().__init__(
+            first.what, file=first.file, key=first.key, value=first.value, allowed=first.allowed
+        )
+        self.args = ("\n".join(self.lines),)
+
+
+def raise_all(faults: list[InputError]) -> None:
+    """Raises what was gathered, if anything."""
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise InputErrors(faults)
+
+
+class Resolver:
+    """Turns a user's mapping into one without names to look up."""
+
+    def __init__(self, raw: dict[str, Any], folder: Path, file: str | None):
+        self.raw = raw
+        self.folder = folder
+        self.file = file
+        self.faults: list[InputError] = []
+        self.terminals: dict[str, Any] = {}
+        self.needs: dict[str, Any] = {}
+
+    def fault(self, key: str, what: str, allowed: str | None = None, value: Any = None) -> None:
+        self.faults.append(InputError(what, file=self.file, key=key, value=value, allowed=allowed))
+
+    def resolve(self) -> dict[str, Any]:
+        """The mapping with every name resolved; faults are in ``self.faults``."""
+        out = dict(self.raw)
+        own = self._mapping("terminals")
+        self.needs = copy.deepcopy(self._mapping("needs"))
+        for name, record in own.items():
+            self.terminals[name] = self._terminal_record(record, f"terminals.{name}", name)
+        self._include(out)
+        for key, (kind, model) in NODE_LISTS.items():
+            if key in out:
+                out[key] = self._nodes(out[key], key, kind, model)
+        if "regions" in out:
+            out["regions"] = self._regions(out["regions"])
+        out["options"] = self._options(out.get("options"))
+        for name, profile in list(self.needs.items()):
+            self.needs[name] = self._profile(profile, f"needs.{name}")
+        if self.terminals or "terminals" in out:
+            out["terminals"] = self.terminals
+        if self.needs or "needs" in out:
+            out["needs"] = self.needs
+        return {k: v for k, v in out.items() if v is not None}
+
+    def _mapping(self, key: str) -> dict[str, Any]:
+        value = self.raw.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.fault(key, f"{show(value)} is not a mapping", "names and records")
+            return {}
+        return value
+
+    def _list(self, value: Any, key: str) -> list[Any]:
+        if value is None:
+            return []
+        if isinstance(value, (list, tuple)):
+            return list(value)
+        self.fault(key, f"{show(value)} is not a list", "a list")
+        return []
+
+    # include ------------------------------------------------------------------------------------
+
+    def _include(self, out: dict[str, Any]) -> None:
+        wanted = out.pop("include", None)
+        wanted = [wanted] if isinstance(wanted, str) else self._list(wanted, "include")
+        for index, name in enumerate(wanted):
+            key = f"include.{index}"
+            if not isinstance(name, str):
+                self.fault(key, f"{show(name)} is not text", "a catalogue group or name")
+                continue
+            for kind, member in self._members(name, key):
+                self._add(out, kind, member)
+
+    def _members(self, name: str, key: str) -> list[tuple[str, str]]:
+        group = catalog.get("groups", name)
+        if group is not None:
+            return [(group["kind_of_members"], m) for m in group["members"]]
+        for kind in _LIST_OF_KIND:
+            if catalog.get(kind, name) is not None:
+                return [(kind, name)]
+        known = [*catalog.names("groups"), *(n for k in _LIST_OF_KIND for n in catalog.names(k))]
+        self.fault(key, f"{name!r} is not in the catalogue", catalog.near(name, known), name)
+        return []
+
+    def _add(self, out: dict[str, Any], kind: str, name: str) -> None:
+        record = catalog.get(kind, name) or {}
+        key = _LIST_OF_KIND[kind]
+        entries: list[Any]
+        if kind == "options":
+            entries = [name]
+        elif "members" in record:  # a reference set of single spacecraft
+            key, entries = "spacecraft", [
+                {**m, "catalog_id": name, **_provenance(record)} for m in record["members"]
+            ]  # fmt: skip
+        else:
+            entries = [{"from": name}]
+        present = out.get(key)
+        if present is not None and not isinstance(present, (list, tuple)):
+            return  # reported where the list is read
+        have = {_name_of(e) for e in present or []}
+        # what the file says itself wins over what an include brings
+        out[key] = [*(present or []), *(e for e in entries if _name_of(e) not in have)]
+
+    # nodes --------------------------------------------------------------------------------------
+
+    def _nodes(self, value: Any, key: str, kind: str, model: type) -> list[Any]:
+        done = []
+        for index, entry in enumerate(self._list(value, key)):
+            here = f"{key}.{index}"
+            if isinstance(entry, Record):
+                entry = entry.model_dump(exclude_unset=True)
+            if not isinstance(entry, dict):
+                self.fault(here, f"{show(entry)} is not a record", "{name: ...} or {from: ...}")
+                continue
+            entry = self._from(entry, here, kind, model)
+            if entry is None:
+                continue
+            if "terminals" in entry:
+                entry["terminals"] = self._terminal_list(entry["terminals"], f"{here}.terminals")
+            if "needs" in entry:
+                entry["needs"] = self._need_list(entry["needs"], f"{here}.needs")
+            self._clock(entry.get("clock"), f"{here}.clock")
+            self._paths(entry, here)
+            done.append(entry)
+        return done
+
+    def _from(self, entry: dict, here: str, kind: str, model: type) -> dict[str, Any] | None:
+        """``entry`` with its catalogue record behind it; a fault and None if there is none."""
+        if "from" not in entry:
+            return dict(entry)
+        own = {k: v for k, v in entry.items() if k != "from"}
+        name = entry["from"]
+        record = catalog.get(kind, name) if isinstance(name, str) else None
+        if record is None or "members" in record:
+            what = f"{show(name)} is not in the catalogue"
+            allowed = catalog.near(name, catalog.names(kind))
+            other = next((k for k in catalog.kinds() if catalog.get(k, str(name))), None)
+            if record is not None:
+                what, allowed = f"{name!r} is a set of spacecraft", f"include: [{name}]"
+            elif other:
+                what = f"{name!r} is in the catalogue under {other}, not {kind}"
+            self.fault(f"{here}.from", what, allowed, name)
+            return None
+        base = {k: v for k, v in record.items() if k in model.model_fields}
+        base.setdefault("name", name)
+        if "id" in model.model_fields:
+            base["id"] = name
+            base.pop("name", None)
+        base["catalog_id"] = name
+        for place in ("latitude_deg", "longitude_deg"):
+            if place in base and base[place] is None and place not in own:
+                self.fault(
+                    f"{here}.{place}", f"the position of {name!r} is not published",
+                    "latitude_deg and longitude_deg beside from",
+                )  # fmt: skip
+                return None
+        orbit = own.get("orbit")
+        if isinstance(orbit, dict) and "kind" not in orbit and isinstance(base.get("orbit"), dict):
+            own["orbit"] = {**base["orbit"], **orbit}
+        changed = [k for k in own if k not in ("name", "id") and own[k] != base.get(k)]
+        if changed:
+            base["overridden"] = changed
+        return {k: v for k, v in {**base, **own}.items() if v is not None}
+
+    def _clock(self, clock: Any, key: str) -> None:
+        if clock is None:
+            return
+        known = [c["id"] for c in catalog.load("services")["clocks"]["kinds"]]
+        if clock not in known:
+            self.fault(key, f"{show(clock)} is not a clock kind", ", ".join(known), clock)
+
+    def _paths(self, entry: dict[str, Any], here: str) -> None:
+        """Makes file names absolute, as seen from the scenario file."""
+        if isinstance(entry.get("horizon"), (str, Path)):
+            entry["horizon"] = str((self.folder / entry["horizon"]).resolve())
+        orbit = entry.get("orbit")
+        if isinstance(orbit, dict) and isinstance(orbit.get("file"), (str, Path)):
+            entry["orbit"] = {**orbit, "file": str((self.folder / orbit["file"]).resolve())}
+
+    # terminals ----------------------------------------------------------------------------------
+
+    def _terminal_record(self, record: Any, key: str, name: str | None = None) -> Any:
+        if isinstance(record, Record):
+            record = record.model_dump(exclude_unset=True)
+        if not isinstance(record, dict):
+            return record
+        done = self._from(record, key, "terminals", schema.Terminal)
+        if done is None:
+            return None
+        if name is not None and done.setdefault("id", name) != name and "from" in record:
+            done["id"] = name
+        return done
+
+    def _terminal_list(self, value: Any, key: str) -> list[Any]:
+        done: list[Any] = []
+        value = [value] if isinstance(value, str) else value
+        for index, entry in enumerate(self._list(value, key)):
+            here = f"{key}.{index}"
+            if not isinstance(entry, str):
+                entry = self._terminal_record(entry, here)
+                if entry is not None:
+                    done.append(entry)
+                continue
+            done += [n for n in self._terminal_names(entry, here) if n not in done]
+        return done
+
+    def _terminal_names(self, name: str, key: str) -> list[str]:
+        if name in self.terminals:
+            return [name]
+        record = catalog.get("terminals", name)
+        if record is not None:
+            self.terminals[name] = {
+                **{k: v for k, v in record.items() if k in schema.Terminal.model_fields},
+                "catalog_id": name,
+            }
+            return [name]
+        group = catalog.get("terminal-groups", name)
+        if group is not None:
+            return [n for member in group["terminals"] for n in self._terminal_names(member, key)]
+        known = [*self.terminals, *catalog.names("terminals"), *catalog.names("terminal-groups")]
+        self.fault(key, f"{name!r} is not a terminal", catalog.near(name, known), name)
+        return []
+
+    # needs --------------------------------------------------------------------------------------
+
+    def _need_list(self, value: Any, key: str) -> list[Any]:
+        value = [value] if isinstance(value, (str, dict)) else value
+        done = []
+        for index, entry in enumerate(self._list(value, key)):
+            if isinstance(entry, str) and entry not in self.needs:
+                record = catalog.get("needs", entry)
+                if record is None:
+                    known = [*self.needs, *catalog.names("needs")]
+                    self.fault(
+                        f"{key}.{index}" if len(value) > 1 else key,
+                        f"{entry!r} is not a need profile", catalog.near(entry, known), entry,
+                    )  # fmt: skip
+                    continue
+                self.needs[entry] = [
+                    {**{k: record[k] for k in ("sources", "confidence", "date", "reason")
+                        if record.get(k)}, "catalog_id": entry, **need}
+                    for need in record["needs"]
+                ]  # fmt: skip
+            done.append(entry)
+        return done
+
+    def _profile(self, value: Any, key: str) -> Any:
+        """A profile is a list of needs; one record alone, or a profile's name, is meant as one."""
+        if isinstance(value, dict):
+            return [value]
+        if isinstance(value, str):
+            self._need_list([value], key)
+            return self.needs.get(value, [])
+        return value
+
+    # regions and options ------------------------------------------------------------------------
+
+    def _regions(self, value: Any) -> list[Any]:
+        done = []
+        for index, entry in enumerate(self._list(value, "regions")):
+            entry = {"from": entry} if isinstance(entry, str) else entry
+            if isinstance(entry, Record):
+                entry = entry.model_dump(exclude_unset=True)
+            if isinstance(entry, dict):
+                entry = self._from(entry, f"regions.{index}", "regions", schema.Region)
+            if entry is not None:
+                done.append(entry)
+        return done
+
+    def _options(self, value: Any) -> list[Any]:
+        value = ["japan"] if value is None else [value] if isinstance(value, str) else value
+        done: list[Any] = []
+        for index, entry in enumerate(self._list(value, "options")):
+            here = f"options.{index}"
+            if isinstance(entry, Record):
+                entry = entry.model_dump(exclude_unset=True)
+            if isinstance(entry, dict):
+                done.append(self._option(entry, here))
+                continue
+            if not isinstance(entry, str):
+                self.fault(here, f"{show(entry)} is not an option", "a catalogue name or a record")
+                continue
+            group = catalog.get("groups", entry)
+            if group is not None and group["kind_of_members"] == "options":
+                done += [self._option({"from": m}, here) for m in group["members"]]
+            else:
+                done.append(self._option({"from": entry}, here))
+        unique: dict[Any, Any] = {}
+        for record in done:
+            if isinstance(record, dict):
+                unique.setdefault(record.get("id", len(unique)), record)
+        return list(unique.values())
+
+    def _option(self, entry: dict[str, Any], here: str) -> Any:
+        record = self._from(entry, here, "options", schema.Option)
+        if record is None or not isinstance(record.get("adds"), dict):
+            return record
+        adds = dict(record["adds"])
+        for key, (kind, model) in NODE_LISTS.items():
+            if key in adds:
+                adds[key] = self._nodes(adds[key], f"{here}.adds.{key}", kind, model)
+        if "spacecraft_terminals" in adds:
+            adds["spacecraft_terminals"] = [
+                {**e, "terminals": self._terminal_list(e.get("terminals"), f"{here}.terminals")}
+                if isinstance(e, dict) else e
+                for e in adds["spacecraft_terminals"]
+            ]  # fmt: skip
+        return {**record, "adds": adds}
+
+
+def _name_of(entry: Any) -> Any:
+    if isinstance(entry, dict):
+        return entry.get("name", entry.get("from"))
+    return entry if isinstance(entry, str) else getattr(entry, "name", None)
+
+
+def _provenance(record: dict[str, Any]) -> dict[str, Any]:
+    keys = ("sources", "confidence", "field_confidence", "date", "note", "reason")
+    return {k: record[k] for k in keys if record.get(k)}
+
+
+# --- pydantic's errors as the user's lines -------------------------------------------------------
+
+_ORBITS = {
+    "dro": orbit_records.DroOrbit, "halo": orbit_records.HaloOrbit, "nrho": orbit_records.NrhoOrbit,
+    "lyapunov": orbit_records.LyapunovOrbit, "butterfly": orbit_records.ButterflyOrbit,
+    "keplerian": orbit_records.KeplerianOrbit, "state": orbit_records.StateOrbit, "oem": orbit_records.OemOrbit,
+    "spk": orbit_records.SpkOrbit,
+}  # fmt: skip
+_MODELS: dict[str, Any] = {
+    "spacecraft": schema.Spacecraft, "constellations": schema.Constellation,
+    "ground_stations": schema.GroundStation, "assets": schema.Asset, "regions": schema.Region,
+    "needs": schema.Need, "terminals": schema.Terminal, "transmit": schema.Transmit,
+    "receive": schema.Receive, "antenna": schema.Antenna, "policy": schema.Policy,
+    "options": schema.Option, "adds": schema.Additions, "cost_oku_jpy": schema.Money,
+    "outputs": schema.Outputs, "force_model": schema.ForceModelRecord,
+    "service_start": schema.StartDates,
+}  # fmt: skip
+
+
+def _dotted(loc: tuple, data: Any) -> tuple[list[Any], Any]:
+    """The part of ``loc`` that is in ``data`` (pydantic adds union tags), and the value there."""
+    path: list[Any] = []
+    for position, step in enumerate(loc):
+        last = position == len(loc) - 1
+        listed = isinstance(data, (list, tuple)) and isinstance(step, int) and step < len(data)
+        if listed or (isinstance(data, dict) and step in data):
+            data = data[step]
+        elif isinstance(data, dict) and last and step not in ("record", "text", *_ORBITS):
+            data = None  # a key that is missing
+        else:
+            continue
+        path.append(step)
+    return path, data
+
+
+def _known_keys(path: list[Any], data: Any, top: type) -> list[str]:
+    names = [p for p in path[:-1] if isinstance(p, str)]
+    for step in path[:-1]:
+        inner = isinstance(data, dict) or (
+            isinstance(step, int) and isinstance(data, (list, tuple))
+        )
+        data = data[step] if inner else None
+    for name in reversed(names):
+        if name == "orbit":
+            kind = data.get("kind") if isinstance(data, dict) else None
+            return list(_ORBITS[kind].model_fields) if kind in _ORBITS else []
+        if name in _MODELS:
+            return [*_MODELS[name].model_fields, "from"]
+    return list(top.model_fields)
+
+
+def as_faults(error: ValidationError, data: Any, file: str | None, top: type) -> list[InputError]:
+    """Pydantic's errors as :class:`InputError`, one a line."""
+    faults = []
+    for item in error.errors(include_url=False):
+        path, value = _dotted(item["loc"], data)
+        key = ".".join(str(p) for p in path) or None
+        context = item.get("ctx") or {}
+        kind, what, allowed = item["type"], item["msg"], None
+        if kind == "refused":
+            what, allowed = context["what"], context["allowed"]
+            key = ".".join(k for k in (key, context.get("key")) if k) or None
+        elif kind == "extra_forbidden":
+            known = _known_keys(path, data, top)
+            close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
+            what = "unknown key" + (f", did you mean {close[0]}?" if close else "")
+            allowed = ", ".join(k for k in known if k not in Sourced.model_fields)
+        elif kind == "missing":
+            what, allowed = "missing", "it must be given"
+        elif kind in ("literal_error", "union_tag_invalid", "union_tag_not_found"):
+            choices = context.get("expected") or context.get("expected_tags") or "kind"
+            if kind == "union_tag_not_found":
+                what, choices = "kind is missing", ", ".join(_ORBITS)
+            else:
+                told = context.get("tag", value if not isinstance(value, dict) else None)
+                options = [c.strip(" '") for c in choices.replace(" or ", ", ").split(",")]
+                close = difflib.get_close_matches(str(told), options, n=1, cutoff=0.6)
+                what = f"{show(told)} is not one of the choices" + (
+                    f", did you mean {close[0]}?" if close else ""
+                )
+                choices = ", ".join(options)
+            if kind.startswith("union"):
+                key = f"{key}.kind" if key else "kind"
+            allowed = choices
+        elif kind.endswith("_type"):
+            what = f"{show(item['input'])} is refused"
+            allowed = what_type(item["msg"])
+        elif kind in ("too_short", "too_long", "string_too_short"):
+            allowed = " ".join(
+                f"{word} {context[name]}" for name, word in
+                (("min_length", "at least"), ("max_length", "at most")) if name in context
+            )  # fmt: skip
+        faults.append(InputError(what, file=file, key=key, value=value, allowed=allowed))
+    return faults
+
+
+def what_type(message: str) -> str:
+    """``Input should be a valid list`` as ``a valid list``."""
+    return message.removeprefix("Input should be ")

@@ -1,0 +1,277 @@
+"""Named nodes of a scenario: constellations expanded, windows in seconds, terminals looked up."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cislunar.fields import date_instant
+from cislunar.scenario import Scenario
+from cislunar.schema import Constellation, Need, Served, StartDates, Terminal
+from orbits.epoch import Epoch
+from orbits.errors import InputError
+from orbits.intervals import Intervals
+
+
+@dataclass(frozen=True, eq=False)
+class Horizon:
+    """Terrain horizon: elevation in deg at azimuths in deg, from north through east, 0 to 360.
+
+    ``azimuth_deg`` is increasing and spans 0 to 360 (closed), so that a plain interpolation works.
+    """
+
+    azimuth_deg: np.ndarray
+    elevation_deg: np.ndarray
+
+    def elevation_at(self, azimuth_deg):
+        """Horizon elevation (deg) at azimuths (deg, any shape), linear in between.
+
+        >>> Horizon(np.array([0.0, 180.0, 360.0]), np.array([0.0, 4.0, 0.0])).elevation_at(-90.0)
+        2.0
+        """
+        out = np.interp(np.mod(azimuth_deg, 360.0), self.azimuth_deg, self.elevation_deg)
+        return float(out) if np.ndim(azimuth_deg) == 0 else out
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One place that sends or receives. Angles in deg here, as in the file; heights in m."""
+
+    name: str
+    kind: str  # "spacecraft", "station" or "asset"
+    operator: str | None = None
+    terminals: tuple[Terminal, ...] = ()
+    orbit: Any = None
+    mass_kg: float | None = None
+    area_m2: float | None = None
+    cr: float = 1.3
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+    height_m: float = 0.0
+    min_elevation_deg: float = 0.0
+    horizon: Horizon | None = None
+    needs: tuple[Need, ...] = ()
+    need_name: str | None = None
+    weight: float = 0.0
+    service: Intervals = field(default_factory=Intervals)  # seconds of the span when it serves
+    constellation: str | None = None
+    clock: str | None = None
+    serves_radius_km: float | None = None
+    correction_radius_km: float | None = None
+    eirp_override_dbw: float | None = None
+    lunar_time_share: float = 1.0
+    antennas: int | None = None
+    confidence: str | None = None
+    catalog_id: str | None = None
+    attenuation: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    name_en: str | None = None
+    name_ja: str | None = None
+    site_kind: str | None = None
+
+    def mask_deg(self, terminal: Terminal) -> float:
+        """Elevation below which ``terminal`` of this node does not work, deg."""
+        own = terminal.min_elevation_deg
+        return self.min_elevation_deg if own is None else own
+
+
+def read_horizon(path: str | Path) -> Horizon:
+    """The horizon in a two-column text file ``azimuth_deg elevation_deg`` (deg).
+
+    Blanks, commas or tabs separate; ``#`` starts a comment; one header line is allowed. Azimuths
+    increase from 0 to 360; the file need not repeat the first row at 360.
+
+    Raises
+    ------
+    InputError
+        Unreadable file, a row that is not two finite numbers, azimuths out of order or range.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as fault:
+        raise InputError("no such file", file=str(path), allowed="a horizon file") from fault
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InputError("cannot be read", file=str(path), allowed="a text file") from fault
+    rows: list[tuple[float, float]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.split("#", 1)[0].strip()
+        if not line:
+            continue
+        words = next(csv.reader([line])) if "," in line else line.split()
+        try:
+            azimuth, elevation = (float(w) for w in words)
+        except ValueError:
+            if not rows and number <= 5 and any(c.isalpha() for c in line):
+                continue  # a header
+            raise InputError(
+                f"line {number} is not two numbers", file=str(path),
+                allowed="azimuth_deg elevation_deg",
+            ) from None  # fmt: skip
+        good = math.isfinite(azimuth) and math.isfinite(elevation)
+        if not (good and 0 <= azimuth <= 360 and -90 <= elevation <= 90):
+            raise InputError(
+                f"line {number} is out of range", file=str(path),
+                allowed="azimuth 0 to 360, elevation -90 to 90 deg",
+            )  # fmt: skip
+        if rows and azimuth <= rows[-1][0]:
+            raise InputError(
+                f"line {number}: azimuths must increase", file=str(path), allowed="sorted rows"
+            )
+        rows.append((azimuth, elevation))
+    if len(rows) < 2:
+        raise InputError("fewer than two rows", file=str(path), allowed="two rows or more")
+    azimuth, elevation = (np.array(c) for c in zip(*rows, strict=True))
+    if azimuth[-1] == 360.0 and azimuth[0] > 0.0:
+        azimuth, elevation = azimuth[:-1], elevation[:-1]
+        azimuth, elevation = np.append(0.0, azimuth), np.append(rows[-1][1], elevation)
+    if azimuth[-1] < 360.0:  # close the circle: 0 and 360 share one value
+        if azimuth[0] > 0.0:
+            share = (360.0 - azimuth[-1]) / (360.0 - azimuth[-1] + azimuth[0])
+            north = elevation[-1] + share * (elevation[0] - elevation[-1])
+            azimuth, elevation = np.append(0.0, azimuth), np.append(north, elevation)
+        azimuth = np.append(azimuth, 360.0)
+        elevation = np.append(elevation, elevation[0])
+    return Horizon(azimuth, elevation)
+
+
+def service_window(record: Served, start: Epoch, duration_s: float, case: str) -> Intervals:
+    """When a node serves, as seconds of ``[0, duration_s)``.
+
+    ``case`` picks early, nominal or late; where it is not given, nominal holds. A year or a month
+    alone begins (and ends) at its end.
+    """
+    begin = record.service_start
+    if isinstance(begin, StartDates):
+        begin = getattr(begin, case) or begin.nominal
+        if begin is None:
+            raise InputError(
+                f"{record.name} has no {case} start: it is not planned to serve",
+                key="service_start", allowed="a date",
+            )  # fmt: skip
+    low = 0.0 if begin is None else max(0.0, date_instant(begin) - start)
+    high = duration_s
+    if record.service_end is not None:
+        high = min(duration_s, date_instant(record.service_end) - start)
+    window = Intervals.from_pairs([(low, high)] if high > low else [])
+    outages = [(Epoch.parse(a) - start, Epoch.parse(b) - start) for a, b in record.outages]
+    return window - Intervals.from_pairs(outages) if outages else window
+
+
+def member_orbits(constellation: Constellation) -> tuple[Any, ...]:
+    """The orbits of a constellation's members, plane by plane.
+
+    Keplerian: planes 360 / planes apart in node, members 360 / per_plane apart in mean anomaly,
+    ``phasing_deg`` more from one plane to the next. Three-body: all along one orbit, evenly.
+    """
+    orbit: Any = constellation.orbit
+    planes, each = constellation.planes, constellation.per_plane
+    count = planes * each
+    if orbit.kind != "keplerian":
+        if count == 1:
+            return (orbit,)
+        first = orbit.phase_deg or 0.0
+        return tuple(
+            orbit.model_copy(update={"phase_deg": (first + 360.0 * k / count) % 360.0})
+            for k in range(count)
+        )
+    return tuple(
+        orbit.model_copy(
+            update={
+                "raan_deg": (orbit.raan_deg + 360.0 * p / planes) % 360.0,
+                "mean_anomaly_deg": (
+                    orbit.mean_anomaly_deg + 360.0 * k / each + constellation.phasing_deg * p
+                ) % 360.0,
+            }
+        )
+        for p in range(planes)
+        for k in range(each)
+    )  # fmt: skip
+
+
+def _common(record: Served, scenario: Scenario) -> dict[str, Any]:
+    return {
+        "operator": record.operator,
+        "terminals": tuple(
+            scenario.terminals[t] if isinstance(t, str) else t for t in record.terminals
+        ),
+        "service": service_window(
+            record, scenario.start, scenario.duration_s, scenario.service_date_case
+        ),
+        "clock": record.clock,
+        "confidence": record.confidence,
+        "catalog_id": record.catalog_id,
+        "name_en": record.name_en,
+        "name_ja": record.name_ja,
+    }
+
+
+def _flown(record: Any, scenario: Scenario) -> dict[str, Any]:
+    mass_kg, area_m2 = record.mass_kg, record.area_m2
+    if record.area_to_mass_m2_kg is not None:
+        # only the ratio acts on an orbit: a unit mass carries it where no mass is known
+        mass_kg = mass_kg or 1.0
+        area_m2 = record.area_to_mass_m2_kg * mass_kg
+    return {
+        **_common(record, scenario), "kind": "spacecraft", "mass_kg": mass_kg,
+        "area_m2": area_m2, "cr": record.cr, "eirp_override_dbw": record.eirp_override_dbw,
+    }  # fmt: skip
+
+
+def _place(record: Any, scenario: Scenario) -> dict[str, Any]:
+    return {
+        **_common(record, scenario), "latitude_deg": record.latitude_deg,
+        "longitude_deg": record.longitude_deg, "height_m": record.height_m,
+        "min_elevation_deg": record.min_elevation_deg,
+        "horizon": None if record.horizon is None else read_horizon(record.horizon),
+    }  # fmt: skip
+
+
+def nodes_of(records: Any, scenario: Scenario) -> tuple[Node, ...]:
+    """Nodes of anything with the four lists (a scenario, or what an option adds to one)."""
+    nodes: list[Node] = []
+    for craft in records.spacecraft:
+        nodes.append(Node(name=craft.name, orbit=craft.orbit, **_flown(craft, scenario)))
+    for group in records.constellations:
+        shared = _flown(group, scenario)
+        for k, orbit in enumerate(member_orbits(group)):
+            nodes.append(
+                Node(name=f"{group.name}-{k + 1}", orbit=orbit, constellation=group.name, **shared)
+            )
+    for station in records.ground_stations:
+        nodes.append(
+            Node(
+                name=station.name, kind="station", lunar_time_share=station.lunar_time_share,
+                antennas=station.antennas, attenuation=dict(station.attenuation_95_percent_db),
+                **_place(station, scenario),
+            )
+        )  # fmt: skip
+    for asset in records.assets:
+        place = _place(asset, scenario)
+        place["height_m"] += asset.mast_height_m or 0.0
+        needs: list[Need] = []
+        for entry in asset.needs:
+            needs += scenario.needs[entry] if isinstance(entry, str) else [entry]
+        named = [e if isinstance(e, str) else "inline" for e in asset.needs]
+        nodes.append(
+            Node(
+                name=asset.name, kind="asset", needs=tuple(needs),
+                need_name=" + ".join(dict.fromkeys(named)) or None, weight=asset.weight,
+                serves_radius_km=asset.serves_radius_km,
+                correction_radius_km=asset.correction_radius_km,
+                eirp_override_dbw=asset.eirp_override_dbw, site_kind=asset.site_kind, **place,
+            )
+        )  # fmt: skip
+    return tuple(nodes)
+
+
+def expand_nodes(scenario: Scenario) -> tuple[Node, ...]:
+    """The nodes of a scenario: spacecraft, constellation members, stations, assets, in that order.
+
+    Raises InputError for a horizon file that cannot be used.
+    """
+    return nodes_of(scenario, scenario)

@@ -1,0 +1,406 @@
+"""Scenarios: the validated, fully resolved content of a scenario file.
+
+``load_scenario`` reads a file; ``Scenario(...)`` takes the same keys from Python. Both resolve
+``include``, ``{from: id}`` and catalogue names, and raise one :class:`InputError` for what is
+wrong (:class:`InputErrors` when there is more than one fault; ``.lines`` has one line for each).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ValidationError, model_validator
+
+from cislunar.fields import Instant, Name, Oku, Range, refuse
+from cislunar.loading import InputErrors, Resolver, as_faults, raise_all
+from cislunar.records import Record, key
+from cislunar.schema import (
+    Asset,
+    Constellation,
+    ForceModelEntry,
+    ForceModelRecord,
+    GroundStation,
+    Need,
+    Option,
+    Outputs,
+    Policy,
+    Region,
+    Spacecraft,
+    Terminal,
+    Title,
+)
+from cislunar.yamlio import read_mapping
+from orbits.constants import DAY_S
+from orbits.epoch import Epoch
+from orbits.errors import InputError
+
+__all__ = [
+    "InputErrors", "Scenario", "check_scenario", "json_schema", "load_scenario", "resolved_yaml",
+]  # fmt: skip
+
+MAX_SAMPLES = 2_000_000
+_LAST = "2050-12-31T23:59:59 UTC"
+
+
+class Scenario(Record):
+    """Everything one run needs, frozen. Units are the last word of each name.
+
+    >>> s = Scenario(name="x", epoch="2030-03-01T00:00:00 UTC", duration_days=1, options=[])
+    >>> s.start.utc_text(), s.duration_s, s.fidelity
+    ('2030-03-01T00:00:00.000Z', 86400.0, 'ephemeris')
+    """
+
+    schema_version: Literal[1] = key("version of this file format", 1)
+    name: Name = key("name of the scenario; becomes the folder's name", ...)
+    title: Title | None = key("title, text or {en, ja}")
+    note: str | None = key("free text")
+    epoch: Instant = key("first instant of the analysis, with scale UTC, TDB or TT", ...)
+    duration_days: Annotated[float, Range(0, 3660, "days", low_open=True)] = key(
+        "length of the analysis, days", ...
+    )
+    step_s: Annotated[float, Range(1, 600, "s")] = key("sampling step; edges are refined, s", 60.0)
+    fidelity: Literal["ephemeris", "cr3bp", "kepler"] = key("what world it is", "ephemeris")
+    force_model: ForceModelEntry = key("standard, or its parts", "standard")
+    service_date_case: Literal["early", "nominal", "late"] = key(
+        "which of the dates {early, nominal, late} nodes start at", "nominal"
+    )
+    spacecraft: tuple[Spacecraft, ...] = key("spacecraft", ())
+    constellations: tuple[Constellation, ...] = key("constellations", ())
+    ground_stations: tuple[GroundStation, ...] = key("Earth stations", ())
+    assets: tuple[Asset, ...] = key("places on the Moon that use or give service", ())
+    regions: tuple[Region, ...] = key("regions of the Moon to map", ())
+    terminals: dict[str, Terminal] = key("terminals by name", {})
+    needs: dict[str, tuple[Need, ...]] = key("need profiles by name", {})
+    policy: Policy = key("who may use whose nodes", Policy())
+    options: tuple[Option, ...] = key("the pool that may fill gaps; default the group japan", ())
+    budget_oku_jpy: Oku | None = key("budget of a portfolio, oku yen (1e8 yen)")
+    outputs: Outputs = key("reports to write", Outputs())
+
+    def __init__(self, **data: Any):
+        faults: list[InputError] = []
+        resolver = Resolver(data, Path.cwd(), None)
+        resolved = resolver.resolve()
+        faults += resolver.faults
+        try:
+            super().__init__(**resolved)
+        except ValidationError as error:
+            faults += as_faults(error, resolved, None, Scenario)
+        raise_all(_distinct(faults))
+
+    @model_validator(mode="after")
+    def _whole(self):
+        names: dict[str, str] = {}
+        for key_, kind, name in self._all_names():
+            if name in names:
+                raise refuse(
+                    f"two nodes are named {name!r}: {names[name]} and {kind}",
+                    "one node a name", f"{key_}.name",
+                )  # fmt: skip
+            names[name] = kind
+        last = Epoch.parse(_LAST)
+        if self.start + self.duration_s > last:
+            raise refuse(
+                f"the analysis ends after {last.utc_text()[:10]}, outside the ephemerides",
+                "epoch + duration_days within 1900-01-01 to 2050-12-31", "duration_days",
+            )  # fmt: skip
+        samples = self.duration_s / self.step_s
+        if samples > MAX_SAMPLES:
+            raise refuse(
+                f"{samples:.3g} samples", f"duration over step_s at most {MAX_SAMPLES}", "step_s"
+            )
+        for where, owner in self._terminal_owners():
+            for entry in owner.terminals:
+                if isinstance(entry, str) and entry not in self.terminals:
+                    raise refuse(
+                        f"the terminal {entry!r} is not known", "a name of terminals",
+                        f"{where}.terminals",
+                    )  # fmt: skip
+        for index, asset in enumerate(self.assets):
+            for entry in asset.needs:
+                if isinstance(entry, str) and entry not in self.needs:
+                    raise refuse(
+                        f"the need profile {entry!r} is not known", "a name of needs",
+                        f"assets.{index}.needs",
+                    )  # fmt: skip
+        return self
+
+    def _all_names(self):
+        for k, craft in enumerate(self.spacecraft):
+            yield f"spacecraft.{k}", "a spacecraft", craft.name
+        for k, group in enumerate(self.constellations):
+            for member in range(group.planes * group.per_plane):
+                yield (
+                    f"constellations.{k}",
+                    f"a member of {group.name}",
+                    f"{group.name}-{member + 1}",
+                )
+        for k, station in enumerate(self.ground_stations):
+            yield f"ground_stations.{k}", "a ground station", station.name
+        for k, asset in enumerate(self.assets):
+            yield f"assets.{k}", "an asset", asset.name
+
+    def _terminal_owners(self):
+        lists = ("spacecraft", "constellations", "ground_stations", "assets")
+        places: list[tuple[str, Any]] = [("", self)]
+        places += [(f"options.{k}.adds.", option.adds) for k, option in enumerate(self.options)]
+        for prefix, place in places:
+            for kind in (*lists, "spacecraft_terminals"):
+                for k, owner in enumerate(getattr(place, kind, ())):
+                    yield f"{prefix}{kind}.{k}", owner
+
+    @cached_property
+    def start(self) -> Epoch:
+        """The epoch as an instant."""
+        return Epoch.parse(self.epoch)
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the analysis, s."""
+        return self.duration_days * DAY_S
+
+    @property
+    def end(self) -> Epoch:
+        """The first instant after the analysis."""
+        return self.start + self.duration_s
+
+    @property
+    def forces(self) -> ForceModelRecord:
+        """The force model written out; ``standard`` is its defaults."""
+        return self.force_model if isinstance(self.force_model, ForceModelRecord) else (
+            ForceModelRecord()
+        )  # fmt: skip
+
+    def title_in(self, language: str) -> str:
+        """The title in ``en`` or ``ja``; the name where there is none."""
+        if isinstance(self.title, dict):
+            return self.title.get(language) or next(iter(self.title.values()), self.name)  # type: ignore[call-overload]
+        return self.title or self.name
+
+
+def _distinct(faults: list[InputError]) -> list[InputError]:
+    seen: dict[str, InputError] = {}
+    for fault in faults:
+        seen.setdefault(str(fault), fault)
+    return list(seen.values())
+
+
+def scenario_from(raw: dict[str, Any], folder: str | Path = ".", file: str | None = None):
+    """The scenario of a mapping; names in it are looked up, paths are relative to ``folder``."""
+    resolver = Resolver(raw, Path(folder), file)
+    resolved = resolver.resolve()
+    faults = list(resolver.faults)
+    scenario = None
+    try:
+        scenario = Scenario.model_validate(resolved)
+    except ValidationError as error:
+        faults += as_faults(error, resolved, file, Scenario)
+    raise_all(_distinct(faults))
+    assert scenario is not None
+    return scenario
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """The scenario in a YAML file, everything resolved.
+
+    Raises
+    ------
+    InputError
+        One line for each fault: ``FILE: dotted.key: what is wrong; allowed: ...``.
+    """
+    raw = read_mapping(path)
+    return scenario_from(raw, Path(path).resolve().parent, str(path))
+
+
+def check_scenario(scenario: Scenario, file: str | None = None) -> None:
+    """Raises InputError for what the files can tell but the schema cannot.
+
+    Orbit families are asked whether they have the member; OEM, SPK and horizon files must be there
+    and readable; every served window must have a date.
+    """
+    faults: list[InputError] = []
+
+    def orbit_of(record: Any, where: str) -> None:
+        try:
+            _check_orbit(record.orbit)
+        except InputError as fault:
+            faults.append(
+                InputError(
+                    fault.what, file=file, key=f"{where}.orbit" + (f".{fault.key}" if fault.key
+                    else ""), value=fault.value, allowed=fault.allowed,
+                )
+            )  # fmt: skip
+
+    def dates_of(record: Any, where: str) -> None:
+        dates = record.service_start
+        if dates is not None and not isinstance(dates, str):
+            case = scenario.service_date_case
+            if getattr(dates, case) is None and dates.nominal is None:
+                faults.append(
+                    InputError(
+                        f"{record.name} has no {case} start: it is not planned to serve",
+                        file=file, key=f"{where}.service_start", allowed="a date",
+                    )
+                )  # fmt: skip
+
+    for kind in ("spacecraft", "constellations", "ground_stations", "assets"):
+        for index, record in enumerate(getattr(scenario, kind)):
+            where = f"{kind}.{index}"
+            dates_of(record, where)
+            if hasattr(record, "orbit"):
+                orbit_of(record, where)
+            if getattr(record, "horizon", None):
+                from cislunar.nodes import read_horizon
+
+                try:
+                    read_horizon(record.horizon)
+                except InputError as fault:
+                    faults.append(
+                        InputError(
+                            f"{record.horizon}: {fault.what}", file=file, key=f"{where}.horizon",
+                            allowed=fault.allowed,
+                        )
+                    )  # fmt: skip
+    for index, option in enumerate(scenario.options):
+        if option.not_computable:
+            continue
+        for kind in ("spacecraft", "constellations"):
+            for k, record in enumerate(getattr(option.adds, kind)):
+                orbit_of(record, f"options.{index}.adds.{kind}.{k}")
+    raise_all(_distinct(faults))
+
+
+_FAMILY_ARGUMENTS = {
+    "dro": ("amplitude_km", "period_days", "resonance"),
+    "halo": ("libration_point", "branch", "amplitude_z_km"),
+    "nrho": ("libration_point", "branch", "perilune_km", "period_days", "resonance"),
+    "lyapunov": ("libration_point", "amplitude_km", "period_days", "resonance"),
+    "butterfly": ("branch", "perilune_km", "period_days", "resonance"),
+}
+
+
+def _check_orbit(orbit: Any) -> None:
+    if orbit.kind in ("oem", "spk"):
+        if not Path(orbit.file).is_file():
+            raise InputError(
+                f"{orbit.file}: no such file", key="file", value=orbit.file,
+                allowed="a path relative to the scenario file",
+            )  # fmt: skip
+        return
+    if orbit.kind not in _FAMILY_ARGUMENTS:
+        return
+    if getattr(orbit, "amplitude_z_km", None) is not None and orbit.kind == "dro":
+        raise InputError(
+            "out-of-plane DROs are not built yet", key="amplitude_z_km",
+            allowed="a planar DRO, or kind: state with the state of a converged member",
+        )  # fmt: skip
+    from orbits import families
+
+    make = getattr(families, orbit.kind, None)
+    if make is None:
+        raise InputError(
+            f"the family {orbit.kind} is not built yet", key="kind", allowed="dro, halo, nrho,"
+            " keplerian, state, oem, spk",
+        )  # fmt: skip
+    given = {
+        name: getattr(orbit, name)
+        for name in _FAMILY_ARGUMENTS[orbit.kind]
+        if getattr(orbit, name) is not None
+    }
+    try:
+        make(**given)
+    except InputError as fault:
+        own = [n for n in given if n not in ("libration_point", "branch")]
+        raise InputError(
+            fault.what, key=fault.key or (own[0] if own else None), value=fault.value,
+            allowed=fault.allowed,
+        ) from fault  # fmt: skip
+
+
+def resolved_yaml(scenario: Scenario) -> str:
+    """YAML text of the scenario with every default and catalogue record written out, and sources.
+
+    Loading it gives an equal scenario.
+    """
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data):
+            return True
+
+    content = _written(scenario)
+    content.setdefault("options", [])  # absent would mean the default pool
+    head = "# every default and catalogue record written out; each key ends with its unit\n"
+    return head + yaml.dump(
+        content, Dumper=Dumper, allow_unicode=True, sort_keys=False, width=110,
+        default_flow_style=None,
+    )  # fmt: skip
+
+
+_PROVENANCE = (
+    "reason", "note", "confidence", "field_confidence", "conflicts", "overridden", "catalog_id",
+    "date", "sources",
+)  # fmt: skip
+
+
+def _written(value: Any) -> Any:
+    """Plain lists and mappings; a key is left out only where it is absent by default."""
+    if isinstance(value, Record):
+        fields = type(value).model_fields
+        own = [n for n in fields if n not in _PROVENANCE]
+        first = [n for n in ("id", "name", "kind") if n in own]
+        order = [*first, *(n for n in own if n not in first)]
+        order += [n for n in _PROVENANCE if n in fields]
+        out = {}
+        for name in order:
+            item = getattr(value, name)
+            empty = item is None or (isinstance(item, (tuple, dict)) and not item)
+            if not (empty and item == fields[name].default):
+                out[name] = _written(item)
+        return out
+    if isinstance(value, dict):
+        return {k: _written(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_written(v) for v in value]
+    return value
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of the scenario file as a user writes it (catalogue names allowed)."""
+    schema = Scenario.model_json_schema()
+    defs = schema["$defs"]
+    for name, required in (
+        ("Spacecraft", ["name", "orbit"]),
+        ("Constellation", ["name", "orbit", "per_plane"]),
+        ("GroundStation", ["name", "latitude_deg", "longitude_deg"]),
+        ("Asset", ["name", "latitude_deg", "longitude_deg"]),
+        ("Region", ["name"]),
+        ("Terminal", ["role"]),
+        ("Option", ["id", "adds", "cost_oku_jpy"]),
+    ):
+        record = defs[name]
+        record["properties"]["from"] = {
+            "type": "string", "description": "catalogue record to start from",
+        }  # fmt: skip
+        record.pop("required", None)
+        record["anyOf"] = [{"required": ["from"]}, {"required": required}]
+    for properties in (defs["Asset"]["properties"],):
+        properties["needs"] = _or_text(properties["needs"])
+    top = schema["properties"]
+    for name in ("regions", "options"):
+        top[name]["items"] = {"anyOf": [{"type": "string"}, top[name]["items"]]}
+    top["include"] = {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        "description": "catalogue groups or names to add",
+    }
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "Scenario of the cislunar planner"
+    return json.loads(json.dumps(schema))
+
+
+def _or_text(schema: dict[str, Any]) -> dict[str, Any]:
+    description = schema.pop("description", "")
+    schema.pop("default", None)
+    return {"anyOf": [{"type": "string"}, schema], "description": description}
