@@ -7,11 +7,19 @@ the right questions and keeps the books. Only places and services with a need co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cislunar.options import (
+    Option,
+    add_option,
+    add_options,
+    node_tags,
+    option_additions,
+    option_groups,
+    read_option,
+    requirements_of,
+)
 from orbits.errors import CislunarError, InputError
 
 if TYPE_CHECKING:
@@ -22,7 +30,6 @@ Evaluate = Callable[[tuple[str, ...]], Mapping[Key, float]]
 
 HOUR_S = 3600.0
 LEAST_GAIN_H = 1e-3  # gains below this are the rounding of contact edges, not service
-KINDS = ("spacecraft", "constellations", "ground_stations", "assets", "spacecraft_terminals")
 SERVICES = ("relay", "direct", "forward", "positioning")
 FILL_COLUMNS = (
     "option", "nation", "cost_oku_jpy", "available_from", "gap_hours_filled",
@@ -42,109 +49,6 @@ _NUMBERS = {
     "relay_h", "direct_h", "forward_h", "positioning_h", "weighted_gap_hours_filled",
     "cumulative_cost_oku_jpy", "cumulative_gap_hours_filled", "cumulative_share_filled_frac",
 }  # fmt: skip
-_UNNUMBERED = re.compile(r"-[a-z]?\d+$")
-
-
-@dataclass(frozen=True)
-class Option:
-    """One entry of the pool, costs in 億円 (1e8 JPY); ``requires`` are any-of lists."""
-
-    id: str
-    cost_oku_jpy: float
-    nation: str = ""
-    name_en: str = ""
-    name_ja: str = ""
-    cost_low_oku_jpy: float | None = None
-    cost_high_oku_jpy: float | None = None
-    annual_operations_oku_jpy: float | None = None
-    lifetime_years: float | None = None
-    available_from: str = ""
-    requires: tuple[tuple[tuple[str, ...], str], ...] = ()  # (any of, what happens otherwise)
-    not_computable: str = ""
-    adds: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-
-    @property
-    def added_names(self) -> frozenset[str]:
-        """Names of the nodes and constellations that the option adds."""
-        kinds = (kind for kind in KINDS if kind != "spacecraft_terminals")
-        return frozenset(node["name"] for kind in kinds for node in self.adds.get(kind, ()))
-
-
-def option_additions(option: Any) -> dict[str, list[dict[str, Any]]]:
-    """What an option adds, in the scenario's keys: always the five lists, empty where nothing.
-
-    ``option`` is a mapping or a record with ``adds``. ``spacecraft_terminals`` puts terminals on
-    a spacecraft that exists already. Raises InputError for any other key.
-    """
-    record = _plain(option)
-    adds = record.get("adds") or {}
-    unknown = sorted(set(adds) - set(KINDS))
-    if unknown:
-        raise InputError(
-            f"unknown {', '.join(unknown)}", key=f"options.{record.get('id')}.adds",
-            allowed=", ".join(KINDS),
-        )  # fmt: skip
-    return {kind: [_plain(node) for node in adds.get(kind) or ()] for kind in KINDS}
-
-
-def read_option(option: Any) -> Option:
-    """The ``Option`` of a catalogue record or of a scenario's inline option."""
-    if isinstance(option, Option):
-        return option
-    record = _plain(option)
-    cost = record.get("cost_oku_jpy") or {}
-    if not isinstance(cost, Mapping):
-        cost = {"low": cost, "mid": cost, "high": cost}
-    if cost.get("mid") is None:
-        raise InputError("no cost", key=f"options.{record.get('id')}.cost_oku_jpy.mid")
-    requires = tuple(
-        (
-            tuple(r.get("any_of") or ()),
-            str(r.get("else") or r.get("else_") or r.get("otherwise") or ""),
-        )
-        for r in map(_plain, record.get("requires") or ())
-    )
-    available = record.get("available_from")
-    return Option(
-        id=record["id"],
-        cost_oku_jpy=float(cost["mid"]),
-        nation=record.get("nation") or "",
-        name_en=record.get("name_en") or record["id"],
-        name_ja=record.get("name_ja") or record.get("name_en") or record["id"],
-        cost_low_oku_jpy=cost.get("low"),
-        cost_high_oku_jpy=cost.get("high"),
-        annual_operations_oku_jpy=record.get("annual_operations_oku_jpy"),
-        lifetime_years=record.get("lifetime_years"),
-        available_from="" if available is None else str(available),
-        requires=requires,
-        not_computable=record.get("not_computable") or "",
-        adds=option_additions(record),
-    )
-
-
-def option_groups(options: Iterable[Any]) -> dict[str, str]:
-    """``{option id: group}`` for the options that are versions of one another.
-
-    Options that add a node of one name (``dro-relay-1`` of one, two or three), or a spacecraft
-    named as one more of a constellation that another adds (``lnss-a1``, ``lnss``), are versions
-    of one thing: they exclude one another, and one alone may fill nothing that the whole fills.
-    The group has the name without its number; an option without versions has no group.
-    """
-    options = [read_option(option) for option in options]
-    constellations = {c["name"] for option in options for c in option.adds["constellations"]}
-    holders: dict[str, set[str]] = {}
-    for option in options:
-        for name in option.added_names:
-            stem = _UNNUMBERED.sub("", name)
-            holders.setdefault(stem if stem in constellations else name, set()).add(option.id)
-    groups: dict[str, str] = {}
-    for name, members in sorted(holders.items()):
-        if len(members) > 1:
-            known = sorted(groups[m] for m in members if m in groups)
-            group = known[0] if known else _UNNUMBERED.sub("", name)
-            merged = {m for m, g in groups.items() if g in known} | members
-            groups.update(dict.fromkeys(merged, group))
-    return groups
 
 
 class Evaluator:
@@ -297,38 +201,6 @@ def choose_portfolio(
     return frame
 
 
-def requirements_of(
-    option: Option, pool: Mapping[str, Option], present: frozenset[str], chosen: Iterable[str] = ()
-) -> tuple[list[str], list[tuple[str, str]]]:
-    """The options that must be added beside one, and notes (English, Japanese) that say so."""
-    together: list[str] = []
-    notes: list[tuple[str, str]] = []
-    for any_of, otherwise in option.requires:
-        if any(_met(item, present) or item in chosen or item in together for item in any_of):
-            continue
-        names = ", ".join(any_of)
-        if otherwise:
-            notes.append(
-                (f"none of {names} is there: {otherwise}", f"{names}がいずれも無い: {otherwise}")
-            )
-            continue
-        able = [pool[i] for i in any_of if i in pool and i != option.id]
-        if not able:
-            notes.append((f"requires one of {names}", f"次のいずれかが必要: {names}"))
-            continue
-        cheapest = min(able, key=lambda o: (o.cost_oku_jpy, o.id))
-        together.append(cheapest.id)
-        notes.append(
-            (
-                f"counted beside {cheapest.id}, which it requires and whose "
-                f"{cheapest.cost_oku_jpy:g} oku JPY come on top",
-                f"前提となる{cheapest.name_ja}({cheapest.cost_oku_jpy:g}億円、別途)"
-                "に追加した場合の効果",
-            )
-        )
-    return together, notes
-
-
 class _Search:
     """Greedy search over sets of options, with replacement of versions and lazy reruns."""
 
@@ -426,18 +298,6 @@ class _Search:
         return None if best is None else best[1]
 
 
-def _met(item: str, present: frozenset[str]) -> bool:
-    """A requirement by name, or in words: partner stations, any relay, any navigation node."""
-    if item in present:
-        return True
-    words = item.lower()
-    if "lans" in words:
-        return "any-navigation-source" in present
-    if "relay" in words and words.startswith("any"):
-        return "any-relay" in present
-    return "partner" in words and "station" in words and "partner-station" in present
-
-
 def _gains(before, after, base_total_h, cost, weights):
     by_service = dict.fromkeys(SERVICES, 0.0)
     total = weighted = 0.0
@@ -510,9 +370,7 @@ def _table(rows, columns):
     return frame
 
 
-def _plain(record: Any) -> dict[str, Any]:
-    if isinstance(record, Mapping):
-        return dict(record)
-    if hasattr(record, "model_dump"):
-        return record.model_dump(exclude_none=True, by_alias=True)
-    raise InputError(f"{type(record).__name__} is not a record", key="options")
+__all__ = [
+    "Evaluator", "Option", "add_option", "add_options", "choose_portfolio", "node_tags",
+    "option_additions", "option_groups", "rank_options", "read_option",
+]  # fmt: skip

@@ -228,11 +228,11 @@ def find_gaps(
             )
     frame = pd.DataFrame(rows, columns=[c for c in GAP_COLUMNS if not c.endswith("_utc")])
     for name in ("start", "end"):
-        texts = epoch.utc_text(frame[f"{name}_s"].to_numpy(float)) if len(frame) else []
-        frame[f"{name}_utc"] = texts
+        instants: Any = frame[f"{name}_s"].to_numpy(float)
+        frame[f"{name}_utc"] = epoch.utc_text(instants) if len(frame) else []
     causes_frame = pd.DataFrame(pieces, columns=["gap_id", "cause", "start_s", "end_s"])
     causes_frame["duration_s"] = causes_frame["end_s"] - causes_frame["start_s"]
-    return Gaps(frame[list(GAP_COLUMNS)], causes_frame[list(CAUSE_COLUMNS)])
+    return Gaps(frame.reindex(columns=GAP_COLUMNS), causes_frame.reindex(columns=CAUSE_COLUMNS))
 
 
 def unserved_seconds(
