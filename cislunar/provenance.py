@@ -1,0 +1,139 @@
+"""Where a run's values come from: every record it used, with sources and confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cislunar.scenario import Scenario
+
+# catalogue services whose values enter every run
+RULES = ("link-rule", "uere", "station-rules", "site-weights", "service-start-rule")
+# keys whose values say what a record is, in the order they are shown
+TELLING = (
+    "orbit", "latitude_deg", "longitude_deg", "min_elevation_deg", "service_start", "transmit",
+    "receive", "attenuation_95_percent_db", "lunar_time_share", "cost_oku_jpy", "cost_basis",
+    "available_from", "service", "availability_frac", "availability_basis", "min_rate_bps",
+    "accuracy_m", "max_gap_s", "latency_s", "volume_bit_per_day",
+)  # fmt: skip
+SHOWN = 300  # characters of a summary
+
+
+def records_used(scenario: Scenario, names: Iterable[str]) -> Iterator[tuple[str, str, Any]]:
+    """``(kind, id, record)`` of everything the named nodes and the option pool rest on."""
+    names = set(names)
+    used_terminals: set[str] = set()
+    for kind, records in (
+        ("spacecraft", scenario.spacecraft),
+        ("constellation", scenario.constellations),
+        ("station", scenario.ground_stations),
+        ("asset", scenario.assets),
+    ):
+        for record in records:
+            members = kind == "constellation" and any(
+                n.startswith(f"{record.name}-") for n in names
+            )
+            if record.name in names or members:
+                yield kind, record.name, record
+                used_terminals.update(t for t in record.terminals if isinstance(t, str))
+                if kind == "asset":
+                    for need in record.needs:
+                        if not isinstance(need, str):
+                            yield "need", f"{record.name}/{need.service}", need
+    asked = {n for a in scenario.assets for n in a.needs if isinstance(n, str)}
+    for name, profile in scenario.needs.items():
+        if name in asked:
+            for need in profile:
+                yield "need", f"{name}/{need.service}", need
+    for option in scenario.options:
+        yield "option", option.id, option
+        for records in (
+            option.adds.spacecraft, option.adds.constellations, option.adds.ground_stations,
+            option.adds.assets, option.adds.spacecraft_terminals,
+        ):  # fmt: skip
+            for added in records:
+                used_terminals.update(t for t in added.terminals if isinstance(t, str))
+    for name in sorted(used_terminals):
+        if name in scenario.terminals:
+            yield "terminal", name, scenario.terminals[name]
+
+
+def collect(scenario: Scenario, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """``assumptions`` (confidence not primary) and ``sources`` (all) of the records used.
+
+    One entry a record: id, kind, names, what it says, confidence, single fields of other
+    confidence, reason, conflicts and sources; plus the catalogue rules that every run applies.
+    """
+    entries = [_entry(kind, name, record.model_dump(mode="json", exclude_none=True))
+               for kind, name, record in records_used(scenario, names)]  # fmt: skip
+    entries += [_rule(name) for name in RULES]
+    entries = _merged(entries)
+    return {
+        "assumptions": [e for e in entries if e["confidence"] != "primary"],
+        "sources": entries,
+    }
+
+
+def _entry(kind: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
+    loose = {k: v for k, v in data.get("field_confidence", {}).items() if v != "primary"}
+    given = data.get("confidence")
+    scenario_own = given is None and not data.get("catalog_id")
+    return {
+        "id": name,
+        "kind": kind,
+        "catalog_id": data.get("catalog_id"),
+        "name": {"en": data.get("name_en") or name, "ja": data.get("name_ja") or name},
+        "summary": _summary(data),
+        # a value written in the scenario file itself is the author's own assumption
+        "confidence": "assumption" if scenario_own else given or "unverified",
+        "field_confidence": loose,
+        "overridden": data.get("overridden", []),
+        "reason": data.get("reason")
+        or ("given in the scenario file" if scenario_own else data.get("note")),
+        "conflicts": data.get("conflicts", []),
+        "sources": data.get("sources", []),
+    }
+
+
+def _rule(name: str) -> dict[str, Any]:
+    from cislunar import catalog
+
+    data = catalog.find(name)
+    text = {k: v for k, v in data.items() if k not in ("kind", "id", "sources", "confidence")}
+    return {
+        "id": name,
+        "kind": "rule",
+        "catalog_id": name,
+        "name": {"en": name, "ja": name},
+        "summary": _short("; ".join(f"{k}: {v}" for k, v in text.items())),
+        "confidence": data.get("confidence") or "assumption",
+        "field_confidence": {},
+        "overridden": [],
+        "reason": data.get("reason") or data.get("note"),
+        "conflicts": [],
+        "sources": data.get("sources", []),
+    }
+
+
+def _summary(data: dict[str, Any]) -> str:
+    parts = []
+    for key in TELLING:
+        if key in data:
+            value = data[key]
+            if isinstance(value, dict):
+                value = ", ".join(f"{k} {v}" for k, v in value.items() if k != "note")
+            parts.append(f"{key}: {value}")
+    return _short("; ".join(parts))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def _merged(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry a kind and id: a record that several nodes share is listed once."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in entries:
+        found.setdefault((entry["kind"], entry["id"]), entry)
+    return list(found.values())
