@@ -28,8 +28,8 @@ def percent(frac, digits: int = 1) -> str:
     if shown == 100.0 and value < 100.0 - 1e-9:
         shown = math.floor(value * scale) / scale
     if shown == 0.0 and value > 1e-9:
-        return f"< {1 / scale:.{digits}f} %"
-    return f"{shown:.{digits}f} %"
+        return f"<\u00a0{1 / scale:.{digits}f}\u00a0%"
+    return f"{shown:.{digits}f}\u00a0%"
 
 
 def number(value, digits: int = 1) -> str:
@@ -42,6 +42,10 @@ def hours(seconds, digits: int = 1) -> str:
 
 def duration(seconds, text: Text) -> str:
     """A time in the units a person would say: seconds, minutes, hours, days."""
+    return _duration(seconds, text).replace(" ", "\u00a0")
+
+
+def _duration(seconds, text):
     if missing(seconds):
         return NONE
     s = float(seconds)
@@ -69,8 +73,8 @@ def volume(bits) -> str:
 def _scaled(value: float, unit: str) -> str:
     for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= factor:
-            return f"{value / factor:,.{0 if value >= 100 * factor else 1}f} {prefix}{unit}"
-    return f"{value:.0f} {unit}"
+            return f"{value / factor:,.{0 if value >= 100 * factor else 1}f} {prefix}{unit}".replace(" ", "\u00a0")
+    return f"{value:.0f}\u00a0{unit}"
 
 
 def metres(value) -> str:

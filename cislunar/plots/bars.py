@@ -19,11 +19,16 @@ def cause_hours(results) -> pd.DataFrame:
     return (out / 3600.0).rename("hours").reset_index()
 
 
-def gaps(results, text: Text | None = None) -> dict:
-    """A plotly specification: unserved hours of every place by cause, one panel a service."""
+def gaps(results, text: Text | None = None, service: str | None = None) -> dict:
+    """A plotly specification: unserved hours of every place by cause, one panel a service.
+
+    With ``service`` only that one.
+    """
     text = text or Text()
     hours = cause_hours(results)
-    panels = [s for s in services(results) if (hours["service"] == s).any()]
+    panels = [
+        s for s in services(results) if (hours["service"] == s).any() and service in (None, s)
+    ]
     data, layout, top = [], {"annotations": []}, 1.0
     rows = [places(results, s) for s in panels]
     total = sum(len(r) + 2.2 for r in rows) or 1.0
@@ -70,10 +75,7 @@ def gaps(results, text: Text | None = None) -> dict:
         "layout": style.layout(
             height=int(160 + 20 * total), barmode="stack", bargap=0.25,
             margin={"l": 10, "r": 20, "t": 70, "b": 50},
-            **{**layout, "legend": {
-                "orientation": "h", "yanchor": "bottom", "yref": "container", "y": 0.0, "x": 0.0,
-                "xanchor": "left",
-            }} if not panels else layout,
+            **layout,
         ),
     }  # fmt: skip
 

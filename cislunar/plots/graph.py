@@ -44,10 +44,10 @@ def network(results, t=None, text: Text | None = None) -> dict:
             key = (source, target) if source < target else (target, source)
             pairs[key] = max(pairs.get(key, 0.0), float(rate))
     data = []
-    for low, high, word, width in (
-        (0.0, 1e6, "network.under_1m", 0.7),
-        (1e6, 1e8, "network.under_100m", 1.4),
-        (1e8, np.inf, "network.over_100m", 2.6),
+    for low, high, word, (width, colour, dash) in (
+        (0.0, 1e6, "network.under_1m", (0.8, "#b9c0c8", "dot")),
+        (1e6, 1e8, "network.under_100m", (1.1, "#8d96a0", "solid")),
+        (1e8, np.inf, "network.over_100m", (2.2, "#3d4753", "solid")),
     ):
         chosen = [p for p, r in pairs.items() if low <= r < high]
         if not chosen:
@@ -59,7 +59,7 @@ def network(results, t=None, text: Text | None = None) -> dict:
                 "type": "scatter", "mode": "lines", "name": text(word), "hoverinfo": "skip",
                 "x": np.hstack((ends[:, :, 0], empty)).ravel(),
                 "y": np.hstack((ends[:, :, 1], empty)).ravel(),
-                "line": {"color": "#5c6672", "width": width},
+                "line": {"color": colour, "width": width, "dash": dash},
             }
         )  # fmt: skip
     for kind, word in KIND_WORDS.items():
@@ -75,7 +75,7 @@ def network(results, t=None, text: Text | None = None) -> dict:
                 "textposition": {"station": "middle left", "asset": "middle right"}.get(
                     kind, "top center"
                 ),
-                "textfont": {"size": 10},
+                "textfont": {"size": 10, "shadow": "0 0 2px #fff, 0 0 3px #fff, 0 0 4px #fff"},
                 "marker": {
                     "size": 11, "color": style.KIND_COLOURS[kind],
                     "symbol": {"station": "square", "asset": "triangle-up"}.get(kind, "circle"),

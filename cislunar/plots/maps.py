@@ -125,12 +125,13 @@ def coverage_map(
     )  # fmt: skip
     frame = _frame(polar, south, latitude, longitude)
     data += _graticule(frame, polar, south, project)
-    data += _assets(results, frame, polar, south, project)
+    marks, tags = _assets(results, frame, polar, south, project)
+    data += marks
     axes = _axes(frame, polar)
     return {
         "data": data,
         "layout": style.layout(
-            height=520, showlegend=False, hovermode="closest",
+            height=520, showlegend=False, hovermode="closest", annotations=tags,
             title={"text": f"{title} ({region})", "font": {"size": 14}, "x": 0.02},
             margin={"l": 10, "r": 10, "t": 45, "b": 10}, **axes,
         ),
@@ -254,7 +255,7 @@ def _assets(results, frame, polar, south, project):
         elif not polar:
             inside.append(node)
     if not inside:
-        return []
+        return [], []
     lat = np.array([n.latitude_deg for n in inside])
     lon = np.array([n.longitude_deg for n in inside])
     x, y = project(lat, lon, None)
@@ -280,28 +281,30 @@ def _assets(results, frame, polar, south, project):
             "%{customdata[1]:.2f}°<extra></extra>",
         }
     ]  # fmt: skip
-    lx, ly, words = spread_labels(x, y, names, extent)
-    for px, py, qx, qy in zip(x, y, lx, ly, strict=True):
-        out.append(_line([px, qx], [py, qy], line={"color": "#ffffff", "width": 0.8}))
-    out.append(
+    return out, _name_tags(x, y, names, extent)
+
+
+def _name_tags(x, y, names, extent):
+    """Annotations that name each asset beside its mark, with a line to it."""
+    lx, ly = spread_labels(x, y, extent)
+    return [
         {
-            "type": "scatter", "mode": "text", "x": lx, "y": ly, "text": words,
-            "textposition": [
-                "middle right" if q >= p else "middle left" for p, q in zip(x, lx, strict=True)
-            ],
-            "textfont": {
-                "size": 11, "color": style.INK, "shadow": "0 0 3px #fff, 0 0 3px #fff, 0 0 2px #fff",
-            },
-            "hoverinfo": "skip", "showlegend": False,
+            "x": px, "y": py, "ax": qx, "ay": qy, "xref": "x", "yref": "y", "axref": "x",
+            "ayref": "y", "text": name, "showarrow": True, "arrowhead": 0, "arrowwidth": 0.9,
+            "arrowcolor": style.INK, "standoff": 4, "xanchor": "left" if qx >= px else "right",
+            "yanchor": "middle", "bgcolor": "rgba(255,255,255,0.82)", "borderpad": 1,
+            "font": {"size": 10, "color": style.INK},
         }
-    )  # fmt: skip
-    return out
+        for px, py, qx, qy, name in zip(
+            x.tolist(), y.tolist(), lx.tolist(), ly.tolist(), names, strict=True
+        )
+    ]  # fmt: skip
 
 
-def spread_labels(x, y, names, extent):
+def spread_labels(x, y, extent):
     """Label positions moved apart vertically so that no two words of one side overlap."""
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    gap = extent * 0.034
+    gap = extent * 0.036
     right = x >= np.median(x)
     lx = np.where(right, x + extent * 0.03, x - extent * 0.03)
     ly = y.copy()
@@ -320,7 +323,7 @@ def spread_labels(x, y, names, extent):
             placed[1:] += push
             placed[:-1] -= push
         ly[mine] = placed
-    return lx, ly, list(names)
+    return lx, ly
 
 
 def _axes(frame, polar):

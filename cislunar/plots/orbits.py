@@ -92,7 +92,7 @@ def orbits(results, text: Text | None = None) -> dict:
                     {
                         "type": "scatter", "mode": "lines", "name": name, "legendgroup": name,
                         "showlegend": panel == 1, "x": paths[name][:, i], "y": paths[name][:, j],
-                        "line": {"color": colour, "width": 1.1, "dash": dash},
+                        "line": {"color": colour, "width": 1.0, "dash": dash}, "opacity": 0.75,
                         "xaxis": f"x{suffix}", "yaxis": f"y{suffix}",
                         "hovertemplate": f"<b>{name}</b><br>%{{x:,.0f}} km, %{{y:,.0f}} km"
                         "<extra></extra>",

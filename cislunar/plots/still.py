@@ -163,30 +163,20 @@ def _map_axes(figure, ax, results, variable, region, text):
             for px, py, word in zip(line["x"], line["y"], line["text"], strict=True):
                 ax.text(px, py, word, fontsize=6.5, ha="center", va="center",
                         color=line["textfont"]["color"])  # fmt: skip
-    for mark in maps._assets(results, frame, polar, south, project):
-        if mark["mode"] == "markers":
-            ax.plot(mark["x"], mark["y"], "o", color=style.VERMILLION, mec="white", ms=5)
-        elif mark["mode"] == "lines":
-            ax.plot(mark["x"], mark["y"], color="white", lw=0.6)
-        else:
-            _map_names(ax, mark)
+    marks, tags = maps._assets(results, frame, polar, south, project)
+    for mark in marks:
+        ax.plot(mark["x"], mark["y"], "o", color=style.VERMILLION, mec="white", ms=5)
+    for tag in tags:
+        ax.annotate(
+            tag["text"], (tag["x"], tag["y"]), (tag["ax"], tag["ay"]), fontsize=7, va="center",
+            ha=tag["xanchor"], color=style.INK, arrowprops={"arrowstyle": "-", "lw": 0.6},
+            bbox={"boxstyle": "square,pad=0.1", "fc": "white", "alpha": 0.8, "lw": 0},
+        )  # fmt: skip
     axes = maps._axes(frame, polar)
     ax.set(xlim=axes["xaxis"]["range"], ylim=axes["yaxis"]["range"], aspect="equal")
     ax.set_title(f"{title} ({region})", fontsize=10, loc="left")
     if polar:
         ax.set_axis_off()
-
-
-def _map_names(ax, mark):
-    from matplotlib.patheffects import withStroke
-
-    places_ = zip(mark["x"], mark["y"], mark["text"], mark["textposition"], strict=True)
-    for px, py, word, where in places_:
-        ax.text(
-            px, py, word, fontsize=7, va="center", color=style.INK,
-            ha="left" if where.endswith("right") else "right",
-            path_effects=[withStroke(linewidth=2, foreground="white")],
-        )  # fmt: skip
 
 
 def story(results, service: str | None = None, text: Text | None = None):

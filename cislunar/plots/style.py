@@ -62,7 +62,9 @@ def bar_marker(cause: str) -> dict:
     colour, shape, _ = CAUSES.get(cause, (GREY, "x", ""))
     marker: dict = {"color": colour, "line": {"width": 0}}
     if shape:
-        marker["pattern"] = {"shape": shape, "fgcolor": "#ffffff", "size": 5, "solidity": 0.35}
+        marker["pattern"] = {
+            "shape": shape, "bgcolor": colour, "fgcolor": "#ffffff", "size": 5, "solidity": 0.3,
+        }  # fmt: skip
     return marker
 
 

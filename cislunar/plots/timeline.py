@@ -137,7 +137,8 @@ def timeline(results, service: str | None = None, text: Text | None = None) -> d
         margin={"l": 10, "r": 20, "t": 60, "b": 50},
         xaxis=style.axis(
             text("timeline.axis") + (f" ({note})" if note else ""),
-            type="date", range=[start_ms, start_ms + span_s * 1e3],
+            type="date", tickformat=text("timeline.tick"),
+            range=[start_ms, start_ms + span_s * 1e3],
         ),
         yaxis=style.axis(
             tickmode="array", tickvals=list(range(len(rows))), ticktext=rows,

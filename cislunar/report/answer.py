@@ -145,19 +145,23 @@ def why_sentences(results, text: Text) -> list[str]:
             out.append(
                 text(
                     "why.far_side", assets=", ".join(o["assets"]),
-                    elevation=f"{o['elevation_max_deg']:.1f}",
+                    elevation=_angle(o["elevation_max_deg"]),
                     share=fmt.percent(o["access_frac"]),
                 )
             )  # fmt: skip
             continue
         angles = {
             "above0": fmt.percent(o["above_0_frac"]), "above5": fmt.percent(o["above_5_frac"]),
-            "highest": f"{o['elevation_max_deg']:.1f}", "tilt": f"{o['tilt_deg']:.1f}",
+            "highest": _angle(o["elevation_max_deg"]), "tilt": _angle(o["tilt_deg"]),
         }  # fmt: skip
         if o["kind"] == "pole-earth":
-            out.append(text("why.pole", lowest=f"{o['elevation_min_deg']:.1f}", **angles))
+            out.append(text("why.pole", lowest=_angle(o["elevation_min_deg"]), **angles))
         elif o["tilt_deg"] < 0.5:
             out.append(text("why.dro_flat", name=o["name"]))
         else:
             out.append(text("why.dro", name=o["name"], **angles))
     return out
+
+
+def _angle(degrees) -> str:
+    return f"{float(degrees):.1f}".replace("-", "−")

@@ -21,12 +21,15 @@ def figures(results, text: Text) -> dict[str, dict]:
     if results.trajectories:
         out["orbits-flat"] = orbits.orbits(results, text)
         out["orbits-solid"] = orbits.orbits_3d(results, text)
-    if len(results.gaps):
-        out["gaps"] = bars.gaps(results, text)
+    for service in timeline.services(results):
+        if (results.gaps["service"] == service).any():
+            out[f"gaps-{service}"] = bars.gaps(results, text, service)
+            out[f"gaps-{service}"]["layout"]["annotations"] = []
     if len(results.fills) and results.fills["gap_hours_filled"].notna().any():
         out["fills"] = bars.fills(results, text)
     if len(results.contacts):
         out["network"] = graph.network(results, None, text)
+        del out["network"]["layout"]["title"]
     return out
 
 
@@ -56,7 +59,7 @@ def tabs(drawn: dict[str, dict], text: Text) -> dict[str, list[tuple[str, str]]]
     for name, spec in drawn.items():
         section, _, rest = name.partition("-")
         label = spec.pop("label", "")
-        if section == "timeline":
+        if section in ("timeline", "gaps"):
             label = text.either(f"service.{rest}", rest)
         elif section == "orbits":
             label = text(f"tab.{rest}")

@@ -30,12 +30,13 @@ def supply_rows(results, text: Text) -> list[Supplier]:
             where = describe_orbit(node.orbit, text)
         else:
             where = text(
-                "orbit.place", lat=f"{node.latitude_deg:.2f}", lon=f"{node.longitude_deg:.2f}",
+                "orbit.place", lat=_angle(node.latitude_deg, "north", "south", text),
+                lon=_angle((node.longitude_deg + 180) % 360 - 180, "east", "west", text),
                 mask=f"{node.min_elevation_deg:g}",
             )  # fmt: skip
         share = node.service.total_s / float(results.scenario.duration_s)
         if share < 0.9999:
-            where += "; " + text("supply.window", share=fmt.percent(share))
+            where += text("list.joiner") + text("supply.window", share=fmt.percent(share))
         out.append(
             Supplier(
                 name=node.name,
@@ -47,6 +48,10 @@ def supply_rows(results, text: Text) -> list[Supplier]:
             )
         )
     return out
+
+
+def _angle(degrees, plus, minus, text):
+    return text(f"place.{plus if degrees >= 0 else minus}", n=f"{abs(degrees):.2f}")
 
 
 def _terminal(terminal) -> str:

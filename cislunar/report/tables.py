@@ -147,7 +147,7 @@ def _forces(scenario, text):
     else:
         degree, bodies, srp = model.moon_degree, model.bodies, model.srp
     return text(
-        "scenario.forces_value", degree=degree, bodies=", ".join(b.capitalize() for b in bodies),
+        "scenario.forces_value", degree=degree, bodies=text("list.joiner").join(text(f"body.{b}") for b in bodies),
         srp=text("scenario.on" if srp else "scenario.off"),
     )  # fmt: skip
 
@@ -161,7 +161,7 @@ def _policy(scenario, text):
         for a, b in policy.share
     ]
     members = "; ".join(f"{g}: {', '.join(m)}" for g, m in policy.groups.items())
-    return f"{'; '.join(pairs)} ({members})"
+    return f"{text('list.joiner').join(pairs)} ({members})"
 
 
 def _scorecard(results, text):
@@ -359,7 +359,7 @@ def _fill_note(row, text) -> str:
         parts.append(text("fills.together", names=word("together_with")))
     if word("group"):
         parts.append(text("fills.group", group=word("group")))
-    return ("。" if text.language == "ja" else "; ").join(p for p in parts if p)
+    return text("clause.joiner").join(p for p in parts if p)
 
 
 def _portfolio(results, text):
@@ -385,7 +385,7 @@ def _portfolio(results, text):
                 number(fmt.number(r["gap_hours_filled"])),
                 number(fmt.percent(r["share_filled_frac"])),
                 number(fmt.number(r["gap_hours_per_oku_jpy"], 2)),
-                *(number(fmt.number(r[known[name][0]])) for name in extra),
+                *(number(fmt.oku(r[known[name][0]])) for name in extra),
             ))
         )  # fmt: skip
     if rows and len(extra) == 2:

@@ -204,7 +204,7 @@ def _coverage(rng):
     import xarray
     from astropy_healpix import HEALPix
 
-    grid = HEALPix(nside=16, order="ring")
+    grid = HEALPix(nside=64, order="ring")
     lon, lat = grid.healpix_to_lonlat(np.arange(grid.npix))
     keep = lat.to_value(u.deg) < -78
     lat, lon = lat.to_value(u.deg)[keep], lon.to_value(u.deg)[keep]
