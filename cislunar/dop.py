@@ -8,7 +8,7 @@ and the 1 the receiver's clock. With weights ``w`` (1 / range variance) the norm
 
 Eliminating the clock leaves ``M = sum w (e - m)(e - m)^T`` with ``m`` the weighted mean direction;
 the position covariance is ``M^-1`` and the clock variance ``1 / sum w + m^T M^-1 m``. ``M`` is
-inverted by Cholesky, which keeps a variance positive however thin the geometry. A height
+factored as L D L^T, which keeps a variance positive however thin the geometry. A height
 constraint adds a row ``[up, 0] / s``, which joins ``M`` alone.
 
 DOP are those of equal weights: GDOP = sqrt(tr Q), PDOP = sqrt of its three position terms, VDOP
@@ -62,34 +62,32 @@ def covariance(e, w, n, up, constraint_w, out):
         yy += w[i] * y * y
         yz += w[i] * y * z
         zz += w[i] * z * z
-    # M = L L^T; the inverse of L is lower triangular with rows (a), (b, c), (d, f, g)
+    # M = L D L^T with unit lower L; its inverse has the entries p, q, r below the diagonal
     if xx <= 0.0:
         return False
-    a = 1.0 / math.sqrt(xx)
-    l10, l20 = xy * a, xz * a
-    d1 = yy - l10 * l10
+    i0 = 1.0 / xx
+    l10, l20 = xy * i0, xz * i0
+    d1 = yy - l10 * xy
     if d1 <= 0.0:
         return False
-    c = 1.0 / math.sqrt(d1)
-    l21 = (yz - l10 * l20) * c
-    d2 = zz - l20 * l20 - l21 * l21
+    i1 = 1.0 / d1
+    l21 = (yz - l10 * xz) * i1
+    d2 = zz - l20 * xz - l21 * l21 * d1
     if d2 <= 0.0:
         return False
-    g = 1.0 / math.sqrt(d2)
-    b = -l10 * a * c
-    d = -(l20 * a + l21 * b) * g
-    f = -l21 * c * g
-    total = a * a + b * b + c * c + d * d + f * f + g * g
-    v0 = a * up[0]
-    v1 = b * up[0] + c * up[1]
-    v2 = d * up[0] + f * up[1] + g * up[2]
-    vertical = v0 * v0 + v1 * v1 + v2 * v2
-    t0 = a * mx
-    t1 = b * mx + c * my
-    t2 = d * mx + f * my + g * mz
+    i2 = 1.0 / d2
+    p, r = -l10, -l21
+    q = l10 * l21 - l20
+    total = i0 + (p * p + 1.0) * i1 + (q * q + r * r + 1.0) * i2
+    v1 = p * up[0] + up[1]
+    v2 = q * up[0] + r * up[1] + up[2]
+    vertical = up[0] * up[0] * i0 + v1 * v1 * i1 + v2 * v2 * i2
+    t1 = p * mx + my
+    t2 = q * mx + r * my + mz
+    clock = mx * mx * i0 + t1 * t1 * i1 + t2 * t2 * i2
     out[0] = vertical
     out[1] = total - vertical if total > vertical else 0.0
-    out[2] = 1.0 / sw + t0 * t0 + t1 * t1 + t2 * t2
+    out[2] = 1.0 / sw + clock
     return True
 
 
@@ -156,9 +154,10 @@ def _fix_variances(user, places, n, sise2, quiet, e, w, out, unit_out, weighted)
         d = math.sqrt(d2)
         if d < NEAREST_KM:
             continue
-        e[m, 0] = x / d
-        e[m, 1] = y / d
-        e[m, 2] = z / d
+        inverse = 1.0 / d
+        e[m, 0] = x * inverse
+        e[m, 1] = y * inverse
+        e[m, 2] = z * inverse
         high = e[m, 0] * up[0] + e[m, 1] * up[1] + e[m, 2] * up[2] >= step
         w[0, m] = 1.0
         w[1, m] = 1.0 / (sise2[s] + (quiet[s, 1] if high else quiet[s, 0]) * d2)

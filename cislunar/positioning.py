@@ -311,7 +311,7 @@ def _corrections(
         for ref in references
         if ref.name != user.name
         and (policy is None or policy.permits(ref.operator, user.operator))
-        and _separation_km(tracks, ref.name, user.name) <= ref.correction_radius_km
+        and _separation_km(tracks, ref.name, user.name) <= (ref.correction_radius_km or 0.0)
     ]
     return [
         Intervals.union_of(

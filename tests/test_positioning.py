@@ -210,9 +210,15 @@ def test_lncss_performance(validation, evidence):
     )  # fmt: skip
     a = tables["A"]
     published = cases["A"]["expected"]["published"]
-    # published A is worse than C in every column; its ideal phasing is singular at times
+    # published A is worse than C in every column; with the phases kept ideal its geometry is
+    # singular several times a revolution, which fills the vertical mean but not the horizontal
     assert (a[:, 1:].mean(0) > tables["C"][:, 1:].mean(0)).all()
-    assert sigma * np.median(a[:, 2]) > 0.5 * published["H_mean_m"]
+    tol = cases["A"]["tolerance"]
+    evidence(
+        "Mean H error, 8-satellite lunar constellation", cases["A"]["source"]["title"], 1,
+        abs(sigma * a[:, 2].mean() / published["H_mean_m"] - 1), tol["H_mean_relative"],
+        "relative", tol["reason"],
+    )  # fmt: skip
 
 
 # --- laws --------------------------------------------------------------------------------------
