@@ -55,13 +55,14 @@ class Range:
         high = f"below {self.high:g}" if self.high_open else f"to {self.high:g}"
         return f"{kind} {low} {high} {self.unit}".rstrip()
 
-    def check(self, value: Any) -> float | int:
+    def check(self, given: Any) -> float | int:
+        value: Any = given
         if hasattr(value, "to_value") and (unit := _ASTROPY_UNIT.get(self.unit, self.unit)):
             value = value.to_value(unit)
         if isinstance(value, str) and "_" not in value:
             with suppress(ValueError):
                 value = float(value)
-        elif hasattr(value, "item"):  # a numpy scalar
+        elif not isinstance(value, (str, int, float)) and hasattr(value, "item"):
             with suppress(ValueError):
                 value = value.item()
         if isinstance(value, bool) or not isinstance(value, (int, float)):

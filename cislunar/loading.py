@@ -374,12 +374,17 @@ def _provenance(record: dict[str, Any]) -> dict[str, Any]:
 
 # --- pydantic's errors as the user's lines -------------------------------------------------------
 
-_ORBITS = {
-    "dro": orbit_records.DroOrbit, "halo": orbit_records.HaloOrbit, "nrho": orbit_records.NrhoOrbit,
-    "lyapunov": orbit_records.LyapunovOrbit, "butterfly": orbit_records.ButterflyOrbit,
-    "keplerian": orbit_records.KeplerianOrbit, "state": orbit_records.StateOrbit, "oem": orbit_records.OemOrbit,
+_ORBITS: dict[str, Any] = {
+    "dro": orbit_records.DroOrbit,
+    "halo": orbit_records.HaloOrbit,
+    "nrho": orbit_records.NrhoOrbit,
+    "lyapunov": orbit_records.LyapunovOrbit,
+    "butterfly": orbit_records.ButterflyOrbit,
+    "keplerian": orbit_records.KeplerianOrbit,
+    "state": orbit_records.StateOrbit,
+    "oem": orbit_records.OemOrbit,
     "spk": orbit_records.SpkOrbit,
-}  # fmt: skip
+}
 _MODELS: dict[str, Any] = {
     "spacecraft": schema.Spacecraft, "constellations": schema.Constellation,
     "ground_stations": schema.GroundStation, "assets": schema.Asset, "regions": schema.Region,

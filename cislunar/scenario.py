@@ -8,6 +8,7 @@ wrong (:class:`InputErrors` when there is more than one fault; ``.lines`` has on
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -127,7 +128,7 @@ class Scenario(Record):
                     )  # fmt: skip
         return self
 
-    def _all_names(self):
+    def _all_names(self) -> Iterator[tuple[str, str, str]]:
         for k, craft in enumerate(self.spacecraft):
             yield f"spacecraft.{k}", "a spacecraft", craft.name
         for k, group in enumerate(self.constellations):
@@ -142,7 +143,7 @@ class Scenario(Record):
         for k, asset in enumerate(self.assets):
             yield f"assets.{k}", "an asset", asset.name
 
-    def _terminal_owners(self):
+    def _terminal_owners(self) -> Iterator[tuple[str, Any]]:
         lists = ("spacecraft", "constellations", "ground_stations", "assets")
         places: list[tuple[str, Any]] = [("", self)]
         places += [(f"options.{k}.adds.", option.adds) for k, option in enumerate(self.options)]
