@@ -27,6 +27,7 @@ from cislunar.livepath import before, crosslinked, find_live_paths
 from cislunar.needs import judge
 from cislunar.profile import Network, Profile, least
 from orbits.constants import DAY_S
+from orbits.errors import InputError
 from orbits.intervals import Intervals
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ class _View:
     """The plan as the services see it; each search is done once a rate."""
 
     def __init__(self, table: ContactTable, nodes: Sequence[Any]):
+        if table.epoch is None:
+            raise InputError("a plan without an epoch cannot be scored")
         self.table, self.span_s, self.epoch = table, table.span_s, table.epoch
         self.craft, self.stations, self.places, self.transit = (
             np.zeros(len(table.names), dtype=bool) for _ in range(4)

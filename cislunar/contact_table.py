@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from orbits.epoch import Epoch
 from orbits.errors import InputError
 
 
@@ -32,7 +33,7 @@ class ContactTable:
     contact_id: np.ndarray  # text
     first: np.ndarray  # contacts of source u are first[u]:first[u + 1]
     span_s: float
-    epoch: object = None
+    epoch: Epoch | None = None
     row: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # in the plan
 
     def __len__(self) -> int:

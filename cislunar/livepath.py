@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -97,7 +98,7 @@ def _subtract(s, e, used, cut_s, cut_e, out_s, out_e):
 
 
 @njit(cache=True, nogil=True)
-def _grow(array, room):
+def _grow(array, room) -> Any:
     return np.concatenate((array, np.empty(max(array.size, room), dtype=array.dtype)))
 
 
@@ -124,7 +125,10 @@ def _chain(into, source, start, end, owlt, at, base_s, base_e, bit, words, most)
             node, following, stop = _grow(node, 0), _grow(following, 0), _grow(stop, 0)
             sets = np.concatenate((sets, np.zeros_like(sets)))
         size = at[n + 1] - at[n]
-        s[used : used + size], e[used : used + size] = base_s[at[n] : at[n + 1]], base_e[at[n] : at[n + 1]]
+        s[used : used + size], e[used : used + size] = (
+            base_s[at[n] : at[n + 1]],
+            base_e[at[n] : at[n + 1]],
+        )
         used += size
         node[chains], following[chains], head[n] = n, -1, chains
         sets[chains, bit[n] // 62] |= 1 << (bit[n] % 62)
@@ -237,9 +241,7 @@ class LivePaths:
         return {n: self.of(i) for i, n in enumerate(self.table.names) if not self.final[i]}
 
 
-def find_live_paths(
-    table: ContactTable, targets, transit=None, *, max_hops: int = 8
-) -> LivePaths:
+def find_live_paths(table: ContactTable, targets, transit=None, *, max_hops: int = 8) -> LivePaths:
     """The live paths to any of ``targets`` (node numbers) over all contacts of a table.
 
     ``transit``: which nodes may forward (bool, one a node; all by default). Paths have at most
@@ -258,12 +260,15 @@ def find_live_paths(
 
     bit = np.where(transit, np.cumsum(transit) - 1, -1)
     words = max(1, -(-int(transit.sum()) // 62))
+    into, sender, start_s, end_s, owlt_s = _by_target(table, through & transit[u])
+    at, base_s, base_e = _unite(u[direct], s[direct], e[direct], count)
     node, sets, stop, chain_s, chain_e = _chain(
-        *_by_target(table, through & transit[u]), *_unite(u[direct], s[direct], e[direct], count),
-        bit, words, max_hops,
-    )  # fmt: skip
+        into, sender, start_s, end_s, owlt_s, at, base_s, base_e, bit, words, max_hops
+    )
     at, ls, le = _unite(np.repeat(node, np.diff(stop)), chain_s, chain_e, count)
-    outer_node, outer_s, outer_e = _join(u[outer], v[outer], s[outer], e[outer], o[outer], at, ls, le)
+    outer_node, outer_s, outer_e = _join(
+        u[outer], v[outer], s[outer], e[outer], o[outer], at, ls, le
+    )
     leaf = direct & ~transit[u]
     all_at, all_s, all_e = _unite(
         np.concatenate((outer_node, u[leaf], np.repeat(np.arange(count), np.diff(at)))),

@@ -8,12 +8,12 @@ never decreasing. Built from the targets back over the contacts until nothing im
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
 
 from cislunar.contact_table import ContactTable, table_of
-
 
 # steps finer than this are rounding: edges are known to ~0.1 s, and seconds of a year carry 4e-9
 _STEP_S = 1e-6
@@ -160,6 +160,21 @@ _NEVER = (np.array([-np.inf]), np.array([False]), np.array([np.inf]))
 _HERE = (np.array([-np.inf]), np.array([True]), np.array([0.0]))
 
 
+def _by(contacts: tuple, there: tuple) -> tuple:
+    """The profile (three vectors) through contacts to a node with the profile ``there``."""
+    cs, ce, co = contacts
+    start, moving, value = there
+    return _through(cs, ce, co, start, moving, value)
+
+
+def _better(old: tuple, new: tuple) -> tuple[tuple, bool]:
+    """The lesser of two profiles, and whether the new one improved the old."""
+    a, b, c = old
+    d, e, f = new
+    start, moving, value, better = _least(a, b, c, d, e, f)
+    return (start, moving, value), better
+
+
 class Network:
     """The contacts of a table cut into lanes, so that profiles can be built over them."""
 
@@ -175,7 +190,7 @@ class Network:
         edges = np.concatenate(([0], cut, [u.size])) if u.size else np.array([0])
         self.lanes: list[tuple[int, int, tuple]] = [
             (int(u[a]), int(v[a]), tuple(x[a:b] for x in self._contacts))
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
+            for a, b in pairwise(edges)
         ]
         self.into: dict[int, list[tuple[int, tuple]]] = {}
         for a, b, contacts in self.lanes:
@@ -198,10 +213,9 @@ class Network:
                         continue
                     if not forwarding and wanted is not None and a not in wanted:
                         continue
-                    new = _through(*contacts, *profile_of(n))
-                    *least, better = _least(*best.get(a, _NEVER), *new)
+                    new, better = _better(best.get(a, _NEVER), _by(contacts, profile_of(n)))
                     if better:  # else keep the old: no creeping by rounding
-                        best[a] = tuple(least)
+                        best[a] = new
                         again.add(a)
             return again
 
@@ -234,9 +248,8 @@ class Network:
             for a, b, contacts in self.lanes:
                 if a == first and craft[b] and b in found:
                     p = found[b]
-                    new = _through(*contacts, p.start_s, p.moving, p.value_s)
-                    across = _least(*across, *new)[:3]
-            best = _least(*best, *_through(*up, *across))[:3]
+                    across = _better(across, _by(contacts, (p.start_s, p.moving, p.value_s)))[0]
+            best = _better(best, _by(up, across))[0]
         return Profile(*best)
 
 
@@ -244,7 +257,7 @@ def least(profiles) -> Profile:
     """The earliest arrival over several profiles, for who may choose any of the senders."""
     best = _NEVER
     for p in profiles:
-        best = _least(*best, p.start_s, p.moving, p.value_s)[:3]
+        best = _better(best, (p.start_s, p.moving, p.value_s))[0]
     return Profile(*best)
 
 

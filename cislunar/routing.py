@@ -10,6 +10,7 @@ names from the first hop on; a node appears at most once.
 from __future__ import annotations
 
 import heapq
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,13 +122,13 @@ class _Query:
             usable, closed, self.final, node, float(t0), most,
         )  # fmt: skip
 
-    def send(self, contact, at):
+    def send(self, contact: int, at: float) -> float:
         """Arrival over one contact for a bundle at its source at ``at``; inf if it cannot go."""
-        leave = max(at, self.start_s[contact])
-        end = self.table.end_s[contact]
-        if leave >= end or leave + self.tx_s[contact] > end:
-            return np.inf
-        return leave + self.tx_s[contact] + self.table.owlt_s[contact]
+        leave = max(at, float(self.start_s[contact]))
+        end, tx_s = float(self.table.end_s[contact]), float(self.tx_s[contact])
+        if leave >= end or leave + tx_s > end:
+            return math.inf
+        return leave + tx_s + float(self.table.owlt_s[contact])
 
     def best(self, node, t0, usable, closed, cap_s=np.inf):
         """Contacts of the best route from ``node`` at ``t0``, or None.
@@ -150,7 +151,9 @@ class _Query:
                 low = middle
             else:
                 high = middle - 1
-        return self._trace(node, t0, usable & (self.table.end_s >= ends[low]), closed, arrival, hops)
+        return self._trace(
+            node, t0, usable & (self.table.end_s >= ends[low]), closed, arrival, hops
+        )
 
     def _trace(self, node, t0, usable, closed, arrival, hops):
         """The route of that arrival and hop count whose nodes come first by name."""
@@ -273,7 +276,7 @@ def best_routes(
                     heapq.heappush(heap, (key(contacts[:i] + spur), i))
             closed[node] = True
             at = query.send(contact, at)
-            node, cap_s = int(table.target[contact]), min(cap_s, table.end_s[contact])
+            node, cap_s = int(table.target[contact]), min(cap_s, float(table.end_s[contact]))
     return [query.route(source_node, t_s, contacts) for contacts in found]
 
 

@@ -1,0 +1,358 @@
+"""Contact plans as files: ION text, HDTN JSON and our own CSV, written and read.
+
+What both delay-tolerant-networking suites want decides how a plan is written:
+
+- whole seconds: starts are rounded up and ends down (a contact is never longer than it is); one
+  that keeps no whole second is left out;
+- light time in whole seconds: rounded up (``light_time="up"``), so that nothing is expected
+  before it can arrive; ``"nearest"`` is there for comparison;
+- contacts of one pair must not overlap: parallel contacts (two bands) become consecutive pieces at
+  the highest rate of those open, with the largest light time of those at that rate;
+- nodes are numbers, from 1 in order of name; the map is in the file (comments in ION text, a
+  top-level key ``nodes`` in the JSON: HDTN reads only ``contacts``);
+- ION rates are bytes/s, HDTN rates bits/s, both rounded down.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from cislunar.contact_table import ContactTable, sort_names, table_of
+from orbits.epoch import Epoch
+from orbits.errors import InputError
+
+MOST_BYTES = 200_000_000
+_WHOLE_S = 1e-6  # a time this near a whole second is that second
+
+
+def node_numbers(names) -> dict[str, int]:
+    """The number of each node for ION and HDTN: from 1 in order of name.
+
+    Names that are all whole numbers above 0 stay as they are.
+
+    >>> node_numbers(["usuda", "dro-1"])
+    {'dro-1': 1, 'usuda': 2}
+    """
+    names = sort_names(names)
+    if all(n.isdecimal() and int(n) > 0 for n in names):
+        return {n: int(n) for n in names}
+    return {n: i + 1 for i, n in enumerate(names)}
+
+
+def merged_contacts(plan) -> ContactTable:
+    """The plan with one contact a pair at any time: the highest rate, the largest light time."""
+    t = table_of(plan)
+    rows = []
+    pair = t.source * len(t.names) + t.target
+    edges = np.concatenate(([0], np.flatnonzero(np.diff(pair)) + 1, [len(t)]))
+    for a, b in pairwise(edges):
+        if a == b:
+            continue
+        ends = t.names[t.source[a]], t.names[t.target[a]]
+        for start, end, rate, owlt, name in _pieces(t, int(a), int(b)):
+            rows.append((name, *ends, start, end, rate, owlt))
+    return ContactTable.of_rows(rows, names=t.names, span_s=t.span_s, epoch=t.epoch)
+
+
+def _pieces(t: ContactTable, a: int, b: int):
+    """Consecutive pieces of the contacts a..b of one pair."""
+    if (t.start_s[a + 1 : b] >= t.end_s[a : b - 1]).all():
+        for c in range(a, b):
+            yield t.start_s[c], t.end_s[c], t.rate_bps[c], t.owlt_s[c], t.contact_id[c]
+        return
+    cuts = np.unique(np.concatenate((t.start_s[a:b], t.end_s[a:b])))
+    held = None
+    for low, high in pairwise(cuts):
+        up = a + np.flatnonzero((t.start_s[a:b] <= low) & (t.end_s[a:b] >= high))
+        if not up.size:
+            continue
+        up = up[t.rate_bps[up] == t.rate_bps[up].max()]
+        best = up[np.argmax(t.owlt_s[up])]
+        piece = (low, high, t.rate_bps[best], t.owlt_s[best], t.contact_id[best])
+        if held and held[1] == low and held[2:4] == piece[2:4]:
+            held = (held[0], high, *held[2:])
+            continue
+        if held:
+            yield held
+        held = piece
+    if held:
+        yield held
+
+
+def _whole(plan, light_time: str, unit_bps: float):
+    """The plan in whole seconds and whole units of rate: rows of ints, and its reference epoch."""
+    if light_time not in ("up", "nearest"):
+        raise InputError("light_time", value=light_time, allowed="up, nearest")
+    t = merged_contacts(plan)
+    offset_s, reference = 0.0, None
+    if t.epoch is not None:  # seconds count from a whole UTC second
+        text = str(t.epoch.utc_text(0.0, decimals=6))
+        offset_s = float("0" + text[19:-1])
+        reference = text[:19]
+        if offset_s < _WHOLE_S:
+            offset_s = 0.0
+    start = np.ceil(t.start_s + offset_s - _WHOLE_S).astype(np.int64)
+    end = np.floor(t.end_s + offset_s + _WHOLE_S).astype(np.int64)
+    whole = np.ceil(t.owlt_s - _WHOLE_S) if light_time == "up" else np.floor(t.owlt_s + 0.5)
+    owlt = whole.astype(np.int64)
+    rate = np.floor(t.rate_bps / unit_bps + 1e-9).astype(np.int64)
+    number = node_numbers(t.names)
+    of_node = np.array([number[n] for n in t.names], dtype=np.int64)
+    keep = (end > start) & (rate > 0)
+    rows = np.column_stack(
+        (start, end, of_node[t.source], of_node[t.target], rate, owlt)
+    )[keep]  # fmt: skip
+    rows = rows[np.lexsort((rows[:, 3], rows[:, 2], rows[:, 0]))]
+    return rows.tolist(), number, reference
+
+
+# --- ION ----------------------------------------------------------------------------------------
+
+
+def ion_text(plan, *, light_time: str = "up") -> str:
+    """The plan as commands of ``ionadmin`` (an ionrc file): contacts in bytes/s, and ranges.
+
+    Times are seconds after the reference time that the file sets with ``@`` (none if the plan has
+    no epoch). Ranges are given once a pair, lower node number first, which ION takes for both
+    directions; where the two directions differ by a second the larger is written.
+    """
+    rows, number, reference = _whole(plan, light_time, 8.0)
+    up = "up" if light_time == "up" else "to the nearest"
+    lines = [
+        "# Contact plan: rates in bytes/s; times in whole seconds, rounded inward;",
+        f"# light time in whole seconds, rounded {up}.",
+        *(f"# node {n} {name}" for name, n in number.items()),
+    ]
+    if reference is not None:
+        lines += [f"# epoch {reference}Z", f"@ {reference.replace('-', '/').replace('T', '-')}"]
+    lines += [f"a contact +{s} +{e} {a} {b} {rate}" for s, e, a, b, rate, _ in rows]
+    lines += [f"a range +{s} +{e} {a} {b} {owlt}" for s, e, a, b, owlt in _ranges(rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _ranges(rows):
+    """(start, end, lower node, higher node, light time): disjoint in a pair, larger value wins."""
+    pairs: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
+    for s, e, a, b, _, owlt in rows:
+        pairs.setdefault((min(a, b), max(a, b)), []).append((s, e, owlt))
+    out = []
+    for (a, b), spans in pairs.items():
+        s, e, owlt = np.array(spans, dtype=np.int64).T
+        low = np.unique(np.concatenate((s, e)))
+        value = np.full(low.size - 1, -1, dtype=np.int64)
+        first, last = np.searchsorted(low, s), np.searchsorted(low, e)
+        for i, j, seconds in zip(first, last, owlt, strict=True):
+            value[i:j] = np.maximum(value[i:j], seconds)
+        change = np.flatnonzero(np.diff(value)) + 1
+        for i, j in zip([0, *change], [*change, value.size], strict=True):
+            if value[i] >= 0:
+                out.append((int(low[i]), int(low[j]), a, b, int(value[i])))
+    return sorted(out)
+
+
+def write_ion(plan, path, *, light_time: str = "up") -> None:
+    """Writes the plan for ION: see ``ion_text``."""
+    _write(path, ion_text(plan, light_time=light_time))
+
+
+_ION_TIME = re.compile(r"^(\d{4})/(\d{2})/(\d{2})-(\d{2}):(\d{2}):(\d{2})$")
+_ION_NODE = re.compile(r"^#\s*node\s+(\d+)\s+(\S+)\s*$")
+
+
+def read_ion(path) -> ContactTable:
+    """The contact table of an ionrc file (bytes/s there, bit/s here; s past its first time).
+
+    Reads ``a contact``, ``a range`` and ``@``; registrations (start -1) and hypothetical contacts
+    (stop 0) carry no time and are passed over, as are other commands. A contact is split where
+    its range changes; one without a range is refused. ``# node N NAME`` comments name nodes.
+    """
+    names: dict[int, str] = {}
+    contacts, ranges = [], []
+    clock = _IonClock()
+    for line_number, line in enumerate(_read(path).splitlines(), 1):
+        named = _ION_NODE.match(line)
+        if named:
+            names[int(named.group(1))] = named.group(2)
+        words = line.split("#", 1)[0].split()
+        key = f"line {line_number}"
+        try:
+            if words[:1] == ["@"]:
+                clock.set(words[1])
+            elif words[:2] == ["a", "contact"] and words[2] != "-1" and words[3] != "0":
+                s, e = clock.seconds(words[2]), clock.seconds(words[3])
+                contacts.append((s, e, int(words[4]), int(words[5]), 8.0 * float(words[6]), key))
+            elif words[:2] == ["a", "range"]:
+                s, e = clock.seconds(words[2]), clock.seconds(words[3])
+                ranges.append((s, e, int(words[4]), int(words[5]), float(words[6])))
+        except (IndexError, ValueError) as fault:
+            raise InputError(
+                f"{line.strip()!r} is not a command of ionadmin", file=str(path), key=key
+            ) from fault
+    explicit: dict[tuple[int, int], list] = {}
+    implied: dict[tuple[int, int], list] = {}
+    for s, e, a, b, owlt in ranges:
+        explicit.setdefault((a, b), []).append((s, e, owlt))
+        if a < b:
+            implied.setdefault((b, a), []).append((s, e, owlt))
+    rows = []
+    for s, e, a, b, rate, key in contacts:
+        known = explicit.get((a, b)) or implied.get((a, b), [])
+        pieces = [(max(s, x), min(e, y), d) for x, y, d in sorted(known) if x < e and y > s]
+        covered = sum(y - x for x, y, _ in pieces)
+        if not math.isclose(covered, e - s, abs_tol=1e-6):
+            raise InputError(
+                f"no range from {a} to {b} over the whole contact", file=str(path), key=key,
+                allowed="'a range' commands that cover each contact once",
+            )  # fmt: skip
+        for x, y, d in pieces:
+            ends = names.get(a, str(a)), names.get(b, str(b))
+            rows.append((f"c{len(rows) + 1:06d}", *ends, x, y, rate, d))
+    return _checked(rows, path, names.values(), clock.epoch)
+
+
+class _IonClock:
+    """ION times as seconds past the first absolute time of the file."""
+
+    def __init__(self):
+        self.epoch: Epoch | None = None
+        self.reference_s = 0.0
+
+    def set(self, word):
+        self.reference_s = self.seconds(word)
+
+    def seconds(self, word: str) -> float:
+        if word.startswith("+"):
+            return self.reference_s + float(word[1:])
+        found = _ION_TIME.match(word)
+        if not found:
+            raise ValueError(word)
+        instant = Epoch.parse("{}-{}-{}T{}:{}:{} UTC".format(*found.groups()))
+        if self.epoch is None:
+            self.epoch = instant
+        return instant - self.epoch
+
+
+# --- HDTN ---------------------------------------------------------------------------------------
+
+
+def hdtn_plan(plan, *, light_time: str = "up") -> dict:
+    """The plan as the object of an HDTN contact-plan file (bit/s, whole seconds)."""
+    rows, number, reference = _whole(plan, light_time, 1.0)
+    found = {
+        "contacts": [
+            {
+                "contact": i, "source": a, "dest": b, "startTime": s, "endTime": e,
+                "rateBitsPerSec": rate, "owlt": owlt,
+            }
+            for i, (s, e, a, b, rate, owlt) in enumerate(rows)
+        ],
+        "nodes": {str(n): name for name, n in number.items()},
+    }  # fmt: skip
+    if reference is not None:
+        found["epoch_utc"] = reference + "Z"
+    return found
+
+
+def write_hdtn(plan, path, *, light_time: str = "up") -> None:
+    """Writes the plan for HDTN: see ``hdtn_plan``."""
+    found = hdtn_plan(plan, light_time=light_time)
+    contacts = ",\n    ".join(json.dumps(c) for c in found.pop("contacts"))
+    rest = "".join(f',\n  "{k}": {json.dumps(v, ensure_ascii=False)}' for k, v in found.items())
+    body = f"[\n    {contacts}\n  ]" if contacts else "[]"
+    _write(path, f'{{\n  "contacts": {body}{rest}\n}}\n')
+
+
+def read_hdtn(path) -> ContactTable:
+    """The contact table of an HDTN contact plan; ``rate`` (deprecated) is in Mbit/s, as there."""
+    try:
+        data = json.loads(_read(path))
+    except ValueError as fault:
+        raise InputError(f"not JSON ({fault})", file=str(path)) from fault
+    if not isinstance(data, dict) or not isinstance(data.get("contacts"), list):
+        raise InputError("no list of contacts", file=str(path), key="contacts")
+    nodes = data.get("nodes", {})
+    names = {str(k): str(v) for k, v in nodes.items()} if isinstance(nodes, dict) else {}
+    rows = []
+    for i, c in enumerate(data["contacts"]):
+        try:
+            rate = c["rateBitsPerSec"] if "rateBitsPerSec" in c else 1e6 * float(c["rate"])
+            ends = (names.get(str(c[k]), str(c[k])) for k in ("source", "dest"))
+            rows.append(
+                (str(c.get("contact", i)), *ends, float(c["startTime"]), float(c["endTime"]),
+                 float(rate), float(c["owlt"]))
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError) as fault:
+            raise InputError(
+                "a contact needs numbers source, dest, startTime, endTime, rateBitsPerSec, owlt",
+                file=str(path), key=f"contacts.{i}",
+            ) from fault  # fmt: skip
+    epoch = data.get("epoch_utc")
+    return _checked(rows, path, names.values(), Epoch.parse(epoch) if epoch else None)
+
+
+# --- ours ---------------------------------------------------------------------------------------
+
+
+def read_contacts_csv(path) -> ContactTable:
+    """The contact table of a ``contacts.csv`` (s past the epoch of its UTC column)."""
+    rows, epoch = [], None
+    reader = csv.DictReader(_read(path).splitlines())
+    wanted = ("contact_id", "source", "target", "start_s", "end_s", "rate_bps", "owlt_s")
+    missing = [c for c in wanted if c not in (reader.fieldnames or ())]
+    if missing:
+        raise InputError(f"no column {', '.join(missing)}", file=str(path))
+    for i, row in enumerate(reader, 2):
+        try:
+            rows.append((*(row[c] for c in wanted[:3]), *(float(row[c]) for c in wanted[3:])))
+        except (TypeError, ValueError) as fault:
+            raise InputError("a cell is not a number", file=str(path), key=f"line {i}") from fault
+        if epoch is None and row.get("start_utc"):
+            epoch = Epoch.parse(row["start_utc"]) + -rows[-1][3]
+    return _checked(rows, path, (), epoch)
+
+
+def read_plan(path) -> ContactTable:
+    """The contact table of a plan file: ours (CSV), HDTN JSON, or ION text by its content."""
+    head = _read(path, 4096).lstrip("\ufeff \t\r\n")
+    if head.startswith("{"):
+        return read_hdtn(path)
+    if head.startswith("contact_id,") or ",rate_bps" in head.split("\n", 1)[0]:
+        return read_contacts_csv(path)
+    if re.search(r"^\s*(a\s+(contact|range)|@|#|1\s+\d+)\b", head, re.MULTILINE) or "#" in head[:1]:
+        return read_ion(path)
+    raise InputError(
+        "not a contact plan", file=str(path), allowed="contacts.csv, HDTN JSON or ION text"
+    )
+
+
+def _checked(rows, path, names, epoch) -> ContactTable:
+    if not rows:
+        raise InputError("the plan has no contacts", file=str(path))
+    try:
+        return ContactTable.of_rows(rows, names=names, epoch=epoch)
+    except InputError as fault:
+        raise InputError(fault.what, file=str(path), allowed=fault.allowed) from fault
+
+
+def _read(path, most: int | None = None) -> str:
+    path = Path(path)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError("too large", file=str(path), allowed=f"{MOST_BYTES} bytes")
+        with path.open(encoding="utf-8-sig") as file:
+            return file.read(most) if most else file.read()
+    except OSError as fault:
+        raise InputError(f"cannot be read ({fault.strerror})", file=str(path)) from fault
+    except UnicodeDecodeError as fault:
+        raise InputError("not UTF-8 text", file=str(path)) from fault
+
+
+def _write(path, text: str) -> None:
+    Path(path).write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,163 @@
+"""The contact plan as a time-varying graph, with networkx views made on request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orbits.epoch import Epoch
+from orbits.errors import InputError, SpanError
+
+if TYPE_CHECKING:
+    import networkx
+    import pandas as pd
+
+# attributes of an edge, by the plan's column
+_NUMBERS = ("start_s", "end_s", "owlt_s", "rate_bps", "margin_db")
+_TEXTS = ("kind", "band", "terminal_source", "terminal_target")
+
+
+class TemporalNetwork:
+    """A graph whose edges come and go: nodes, and one directed edge a contact.
+
+    The contacts are the store; ``graph``, ``at`` and ``between`` are views of it. Times are in s
+    past the plan's epoch, transmit time at the source; rates in bit/s. Algorithms over it are in
+    ``cislunar.routing``, ``cislunar.livepath`` and ``cislunar.profile`` (they take ``plan``).
+    """
+
+    def __init__(self, plan, nodes: Sequence[Any] = ()):
+        self.plan = plan
+        self.nodes = tuple(nodes)
+
+    @property
+    def epoch(self) -> Epoch | None:
+        return self.plan.epoch
+
+    @property
+    def span_s(self) -> float:
+        return self.plan.span_s
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        plan = self.plan
+        names = np.array(getattr(plan, "names", ()), dtype=object)
+        found = {"contact_id": plan.contact_id}
+        for end in ("source", "target"):
+            column = np.asarray(getattr(plan, end))
+            found[end] = names[column] if column.dtype.kind == "i" else column
+        for name in (*_NUMBERS, *_TEXTS):
+            if hasattr(plan, name):
+                found[name] = np.asanyarray(getattr(plan, name))  # a margin may be masked
+        return found
+
+    def _edge(self, i: int) -> dict[str, Any]:
+        found: dict[str, Any] = {"contact_id": str(self._columns["contact_id"][i])}
+        for name in _NUMBERS:
+            if name in self._columns and self._columns[name][i] is not np.ma.masked:
+                found[name] = float(self._columns[name][i])
+        for name in _TEXTS:
+            if name in self._columns:
+                found[name] = str(self._columns[name][i])
+        found["duration_s"] = found["end_s"] - found["start_s"]
+        found["volume_bit"] = found["rate_bps"] * found["duration_s"]
+        return found
+
+    def _with_nodes(self, graph):
+        for node in self.nodes:
+            about = {"kind": node.kind}
+            for name in ("operator", "constellation", "latitude_deg", "longitude_deg"):
+                if getattr(node, name, None) is not None:
+                    about[name] = getattr(node, name)
+            graph.add_node(node.name, **about)
+        ends = (self._columns["source"], self._columns["target"])
+        graph.add_nodes_from(str(n) for n in getattr(self.plan, "names", ()))
+        graph.add_nodes_from(str(n) for n in np.unique(np.concatenate(ends).astype(str)))
+        return graph
+
+    @cached_property
+    def graph(self) -> networkx.MultiDiGraph:
+        """Every contact of the span: a MultiDiGraph, edges keyed by ``contact_id``."""
+        import networkx
+
+        graph = self._with_nodes(networkx.MultiDiGraph())
+        graph.graph.update(self._when(), span_s=self.span_s)
+        source, target = self._columns["source"], self._columns["target"]
+        for i in range(source.size):
+            edge = self._edge(i)
+            graph.add_edge(str(source[i]), str(target[i]), key=edge["contact_id"], **edge)
+        return graph
+
+    def at(self, instant) -> networkx.DiGraph:
+        """The graph at one instant: for each pair in contact then, the contact of highest rate.
+
+        ``instant``: ISO text with scale, an ``Epoch``, or seconds past the plan's epoch; SpanError
+        outside the span (its end included). All nodes are there, in contact or not.
+        """
+        import networkx
+
+        t_s = self.seconds(instant)
+        graph = self._with_nodes(networkx.DiGraph())
+        graph.graph.update(self._when(), t_s=t_s)
+        up = np.flatnonzero((self._columns["start_s"] <= t_s) & (t_s < self._columns["end_s"]))
+        # the best is added last, over the others; equal rates: the first contact stays
+        for i in sorted(up, key=lambda i: (self._columns["rate_bps"][i], -i)):
+            ends = str(self._columns["source"][i]), str(self._columns["target"][i])
+            graph.add_edge(*ends, **self._edge(int(i)))
+        return graph
+
+    def between(self, a: str, b: str) -> pd.DataFrame:
+        """The contacts from ``a`` to ``b``, by start; one row each (s, bit/s, bit)."""
+        import pandas as pd
+
+        for name in (a, b):
+            if name not in self.graph:
+                raise InputError(f"no node {name!r} in the network", value=name)
+        found = (self._columns["source"] == a) & (self._columns["target"] == b)
+        rows = [self._edge(int(i)) for i in np.flatnonzero(found)]
+        if not rows:
+            return pd.DataFrame(columns=["contact_id", *_NUMBERS, "duration_s", "volume_bit"])
+        return pd.DataFrame(rows).sort_values("start_s", ignore_index=True)
+
+    def seconds(self, instant) -> float:
+        """An instant (text, Epoch or seconds) as seconds past the plan's epoch, within the span."""
+        if isinstance(instant, str):
+            instant = Epoch.parse(instant)
+        if isinstance(instant, Epoch):
+            if self.epoch is None:
+                raise InputError("this plan has no epoch: give seconds from its start")
+            instant = instant - self.epoch
+        t_s = float(instant)
+        if not 0.0 <= t_s <= self.span_s:
+            raise SpanError(
+                f"{t_s:.3f} s is outside the plan", value=t_s, allowed=f"0 to {self.span_s:.3f} s"
+            )
+        return t_s
+
+    def _when(self) -> dict[str, str]:
+        return {} if self.epoch is None else {"epoch_utc": str(self.epoch.utc_text())}
+
+    def __repr__(self) -> str:
+        count = len(self._columns["source"])
+        return f"TemporalNetwork({len(self._names())} nodes, {count} contacts)"
+
+    def _names(self) -> set[str]:
+        ends = np.concatenate((self._columns["source"], self._columns["target"]))
+        listed = {str(n) for n in getattr(self.plan, "names", ())} | {n.name for n in self.nodes}
+        return listed | {str(n) for n in ends}
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        c = self._columns
+        seconds = c["end_s"] - c["start_s"]
+        kinds = c.get("kind", np.full(seconds.size, "contact", dtype=object)).astype(str)
+        rows = "".join(
+            f"<tr><td>{escape(kind)}</td><td>{(kinds == kind).sum()}</td>"
+            f"<td>{seconds[kinds == kind].sum() / 3600:.1f}</td></tr>"
+            for kind in np.unique(kinds)
+        )
+        head = "<tr><th>kind</th><th>contacts</th><th>hours</th></tr>"
+        return f"<p>{escape(repr(self))}</p><table>{head}{rows}</table>"
