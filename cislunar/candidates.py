@@ -7,14 +7,20 @@ sender is on Earth, the whole last hop is dated back by the light time from the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cislunar.comms import CommScores, rate_bps
+from cislunar.contact_table import table_of
+from cislunar.contacts import permits
+from cislunar.gaps import Gaps, find_gaps
+from cislunar.links import sent_for
 from cislunar.livepath import live_path
 from cislunar.pairing import terminal_pairs
+from cislunar.positioning import PositioningResult, is_source, positioning_need
 from orbits.constants import C_KM_S
 from orbits.intervals import Intervals
 
@@ -25,38 +31,43 @@ if TYPE_CHECKING:
 
 EVER_S = 1e12  # beyond any span: conditions that can only fail somewhere hold everywhere else
 EARTH = "earth"  # the light time from its centre stands for that from the station (within 0.02 s)
-LightTime = Callable[[str, str, np.ndarray], np.ndarray]
+Sent = Callable[[Intervals, str, str], Intervals]
 Pair = tuple[str, str]
 
 
-def light_time_of(tracks: Tracks) -> LightTime:
-    """``(a, b, t_s) -> s``: light time between two nodes (or ``"earth"``) at instants ``t_s``.
+def sending_times(tracks: Tracks) -> Sent:
+    """``(spans, source, target) -> spans``: when to send so as to arrive within ``spans``, in s.
 
-    Positions are interpolated linearly on the grid: within 1 km, 3 us, at steps up to 60 s.
+    For two nodes it is what the contact plan uses, so that both have the same edges. For a
+    source ``"earth"`` the light time is that from its centre, interpolated linearly on the grid.
     """
+    span_s = tracks.span_s
 
-    def place(name, index, share):
-        table = tracks.earth if name == EARTH else tracks.states[name]
-        return table[index, :3] * (1.0 - share) + table[index + 1, :3] * share
-
-    def light_time_s(a, b, t_s):
-        at = np.clip(np.asarray(t_s, float) / tracks.step_s, 0.0, tracks.t_s.size - 1.0)
+    def back(t_s, target):
+        at = np.clip(t_s / tracks.step_s, 0.0, tracks.t_s.size - 1.0)
         index = np.minimum(at.astype(int), tracks.t_s.size - 2)
-        share = (at - index)[..., None]
-        gap = place(a, index, share) - place(b, index, share)
-        return np.sqrt((gap * gap).sum(axis=-1)) / C_KM_S
+        share = (at - index)[:, None]
+        gap = tracks.states[target][:, :3] - tracks.earth[:, :3]
+        gap = gap[index] * (1.0 - share) + gap[index + 1] * share
+        late = t_s - np.sqrt((gap * gap).sum(axis=1)) / C_KM_S
+        return np.where((t_s <= 0.0) | (t_s >= span_s), t_s, np.maximum(late, 0.0))
 
-    return light_time_s
+    def sent(spans, source, target):
+        if source != EARTH:
+            return sent_for(tracks, spans, source, target)
+        return Intervals(back(spans.start_s, target), back(spans.end_s, target))
+
+    return sent
 
 
 @dataclass(frozen=True, eq=False)
 class Circumstances:
     """All that causes are read from; calling it gives the candidates of a place and service.
 
-    ``passes[source, target]``: link passes with ``rate_bps`` and ``intervals``, in geometric time,
+    ``passes[source, target]``: link passes with ``rate_bps`` and ``intervals`` in transmit time,
     before service windows and policy. ``busy[source, target]``: transmit times lost to contention.
     ``plan``: the permitted contacts. ``positioning``: ``served`` and ``enough`` (four sources
-    usable) by asset. ``rate_bps(place, service)``: the rate that every hop needs.
+    usable) by asset. ``sent``: see ``sending_times``.
     """
 
     nodes: Mapping[str, Node]
@@ -64,11 +75,9 @@ class Circumstances:
     passes: Mapping[Pair, Any]
     plan: Any
     span_s: float
-    light_time_s: LightTime
+    sent: Sent
     permits: Callable[[str | None, str | None], bool]
-    rate_bps: Callable[[str, str], float] = lambda place, service: 1e6
     positioning: Any = None
-    is_source: Callable[[Node], bool] = lambda node: False
     busy: Mapping[Pair, Intervals] = field(default_factory=dict)
     _held: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -85,11 +94,13 @@ class Circumstances:
             if service == "crosslink" and other.kind != "spacecraft":
                 continue
             source, target = (other, node) if outward else (node, other)
-            if _pair(place, other.name) in self.access and terminal_pairs(source, target):
+            neighbours = other.kind == node.kind == "asset"
+            fits = neighbours or terminal_pairs(source, target)
+            if fits and _pair(place, other.name) in self.access:
                 yield self._one(node, source, target, other, service)
 
     def _positioning(self, place: str) -> dict[str, Intervals]:
-        sources = (n for n in self.nodes.values() if n.name != place and self.is_source(n))
+        sources = (n for n in self.nodes.values() if n.name != place and is_source(n))
         in_service = Intervals.union_of(n.service for n in sources)
         return {
             "no-provider": in_service & self.nodes[place].service,
@@ -98,7 +109,7 @@ class Circumstances:
         }
 
     def _one(self, node, source, target, other, service) -> dict[str, Intervals]:
-        rate = self.rate_bps(node.name, service)
+        rate = rate_bps(need_of(node, service))
         found = self._hop(source, target, rate)
         station = other.kind == "station"
         held = {"no-provider": node.service if station else node.service & other.service}
@@ -119,9 +130,7 @@ class Circumstances:
                     spans = self._arriving(spans, source, target)
                 found[cause] = spans
         if source is other and not station:  # dated at the relay so far: back to the Earth
-            found = {
-                cause: self._shifted(spans, EARTH, other.name) for cause, spans in found.items()
-            }
+            found = {cause: self.sent(spans, EARTH, other.name) for cause, spans in found.items()}
         return found
 
     def _hop(self, source, target, rate) -> dict[str, Intervals]:
@@ -135,9 +144,11 @@ class Circumstances:
                 spans = self._arriving(spans, source, target)
             known = found.get(condition.cause)
             found[condition.cause] = spans if known is None else known & spans
-        # a link is judged where there is access; elsewhere another condition is in the way
-        closes = self._closes(source.name, target.name, rate)
-        found["link"] = _elsewhere(pair.access - closes)
+        # a link is judged where all of them hold; elsewhere another condition is in the way
+        window = Intervals(np.zeros(1), np.full(1, self.span_s))
+        for spans in found.values():
+            window = window & spans
+        found["link"] = _elsewhere(window - self._closes(source.name, target.name, rate))
         if not self.permits(source.operator, target.operator):
             found["policy"] = Intervals()
         if (source.name, target.name) in self.busy:
@@ -150,16 +161,7 @@ class Circumstances:
         )
 
     def _arriving(self, spans: Intervals, source: Node, target: Node) -> Intervals:
-        return self._shifted(spans, source.name, target.name)
-
-    def _shifted(self, spans: Intervals, a: str, b: str) -> Intervals:
-        """Spans dated at the arrival, as dated at the sending; the boundary stays unbounded."""
-        if not len(spans):
-            return spans
-        start = spans.start_s - self.light_time_s(a, b, spans.start_s)
-        end = spans.end_s - self.light_time_s(a, b, spans.end_s)
-        end[spans.end_s >= self.span_s] = self.span_s
-        return Intervals(start, end)
+        return self.sent(spans, source.name, target.name)
 
     def _second_leg(self, relay: str, rate: float, outward: bool) -> dict[str, Intervals]:
         """The relay's own path to (from) the Earth, and what stands in its way, in its time."""
@@ -177,8 +179,6 @@ class Circumstances:
         """Live paths of every node at a rate: transmit times to, or arrival times from, Earth."""
         key = ("live", rate, outward)
         if key not in self._held:
-            from cislunar.contact_table import table_of
-
             stations = [n.name for n in self.nodes.values() if n.kind == "station"]
             table = table_of(self.plan)
             table = table.reversed() if outward else table
@@ -246,3 +246,36 @@ def _pair(a: str, b: str) -> Pair:
 
 def _elsewhere(spans: Intervals) -> Intervals:
     return spans.complement(-EVER_S, EVER_S)
+
+
+def need_of(node: Node, service: str) -> Any:
+    """The need that a node's scores of a service are for: its first one; None if it has none."""
+    if service == "positioning":
+        return positioning_need(node)
+    return next((need for need in node.needs if need.service == service), None)
+
+
+def explain_gaps(
+    nodes: Sequence[Node],
+    access: Mapping[Pair, PairAccess],
+    links: Mapping[Pair, Any],
+    plan: Any,
+    tracks: Tracks,
+    policy: Any,
+    comms: CommScores,
+    positioning: PositioningResult,
+) -> Gaps:
+    """The gaps of every place and service that was scored, each with its causes.
+
+    ``links`` are ``close_links`` without service windows, ``plan`` the contacts made of them.
+    """
+    by_name = {node.name: node for node in nodes}
+    circumstances = Circumstances(
+        by_name, access, links, plan, tracks.span_s, sending_times(tracks),
+        lambda a, b: permits(policy, a, b), positioning,
+    )  # fmt: skip
+    served = dict(comms.served)
+    served |= {(name, "positioning"): spans for name, spans in positioning.served.items()}
+    needs = {key: need_of(by_name[key[0]], key[1]) for key in served}
+    needs = {key: need for key, need in needs.items() if need is not None}
+    return find_gaps(served, circumstances, needs, (0.0, tracks.span_s), tracks.epoch)

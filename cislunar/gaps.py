@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cislunar.needs import earth_days_s
+from cislunar.needs import achieved_frac, earth_days_s
 from orbits.intervals import Intervals
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ GAP_COLUMNS = (
 CAUSE_COLUMNS = ("gap_id", "cause", "start_s", "end_s", "duration_s")
 # an instant at which every listed condition of some candidate holds and service is still absent
 # (a hop lost between sending and arrival) belongs to the service's own last stage
-LAST_STAGE = {"positioning": "geometry", "direct": "contention", "crosslink": "contention"}
+LAST_STAGE = {"positioning": "geometry", "direct": "contention"}
 
 Candidate = Mapping[str, Intervals]
 CandidateSource = Callable[[str, str], Iterable[Candidate]]
@@ -176,8 +176,8 @@ def find_gaps(
     ``served`` has one entry for every place and service reported; ``candidates(place, service)``
     gives what could have served it (see ``split_by_cause``); ``needs`` has the need records of the
     places that have one (the days of each-earth-day are whole UTC days); ``achieved`` overrides
-    the text of what was achieved, by default the served share of the span. Gap ids follow place,
-    service and start.
+    the text of what was achieved, by default the availability on the need's own basis. Gap ids
+    follow place, service and start.
     """
     import pandas as pd
 
@@ -196,8 +196,7 @@ def find_gaps(
         start, end, which, owner = _pieces_by_gap(unserved, causes)
         need = needs.get(key)
         severity = share_of_allowance(unserved.start_s, unserved.end_s, need, span_s, days)
-        share = 1.0 - unserved.total_s / (last - first)
-        shown = (achieved or {}).get(key, f"availability {share:.6g}")
+        shown = (achieved or {}).get(key) or _achieved_text(served[key], need, span_s, epoch)
         names = list(causes)
         seconds = np.zeros((len(unserved), len(names)))
         np.add.at(seconds, (owner, which), end - start)
@@ -250,6 +249,12 @@ def _pieces_by_gap(unserved, causes):
     order = np.argsort(start, kind="stable")
     start, end, which = start[order], end[order], which[order]
     return start, end, which, np.searchsorted(unserved.start_s, start, side="right") - 1
+
+
+def _achieved_text(served, need, span_s, epoch) -> str:
+    basis = (need is not None and _field(need, "availability_basis")) or "span"
+    share = achieved_frac(served, epoch, span_s[1], basis)
+    return f"availability {'not computable' if share is None else f'{share:.6g}'} ({basis})"
 
 
 def _gap_id(index: int) -> str:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cislunar.access import Condition, PairAccess
-from cislunar.candidates import Circumstances, light_time_of
+from cislunar.candidates import Circumstances, sending_times
 from cislunar.contact_table import ContactTable
 from cislunar.gaps import CAUSES, LAST_STAGE, find_gaps, split_by_cause
 from cislunar.livepath import live_path
@@ -39,6 +39,7 @@ def node(name, kind, roles, service=WHOLE, operator="jaxa"):
         service=service,
         operator=operator,
         serves_radius_km=None,
+        needs=(),
     )
 
 
@@ -86,29 +87,34 @@ class World:
         rows = []
         for a, b in self.access:
             for source, target in ((a, b), (b, a)):
-                closes = self.access[a, b].access & spans[f"closes {a} {b}"]
+                closes = self.window(source, target) & spans[f"closes {a} {b}"]
                 self.passes[source, target] = (Thing(rate_bps=1e6, intervals=closes),)
                 for start, end in self.contacts(source, target):
                     owlt = OWLT_S[frozenset((source, target))]
                     rows.append((f"c{len(rows)}", source, target, start, end, 1e6, owlt))
         self.plan = ContactTable.of_rows(rows, names=list(self.nodes), span_s=SPAN_S, epoch=EPOCH)
 
+    def window(self, source, target):
+        """Source and path conditions at t, the receiver's one light time later."""
+        key = tuple(sorted((source, target)))
+        met = WHOLE
+        for _, owner, spans in self.conditions[key]:
+            met = met & (spans.shift(-OWLT_S[frozenset(key)]) if owner == target else spans)
+        return met
+
     def contacts(self, source, target):
-        """Source and path at t, receiver one light time later, links judged at t."""
+        """Where a link closes, with the service of both ends and policy."""
         key = tuple(sorted((source, target)))
         owlt = OWLT_S[frozenset(key)]
         if not self.permits(source, target):
             return Intervals()
         met = self.nodes[source].service & self.nodes[target].service.shift(-owlt)
-        for _, owner, spans in self.conditions[key]:
-            met = met & (spans.shift(-owlt) if owner == target else spans)
-        failing = self.access[key].access - self.passes[source, target][0].intervals
-        return met - failing
+        return met & self.passes[source, target][0].intervals
 
     def circumstances(self):
         return Circumstances(
             self.nodes, self.access, self.passes, self.plan, SPAN_S,
-            lambda a, b, t: np.full(np.shape(t), OWLT_S[frozenset((a, b))]),
+            lambda spans, a, b: spans.shift(-OWLT_S[frozenset((a, b))]),
             lambda a, b: self.permits(a, b),
         )  # fmt: skip
 
@@ -125,8 +131,10 @@ class World:
     def holds(self, what, t):
         return bool(self.spans[what].contains(t))
 
-    def closes(self, a, b, t):
-        inside = bool(self.access[a, b].access.contains(t))
+    def closes(self, source, target, t):
+        """At a transmit time t; not judged where another condition of the pair fails."""
+        a, b = sorted((source, target))
+        inside = bool(self.window(source, target).contains(t))
         return not inside or self.holds(f"closes {a} {b}", t)
 
     def direct_stage(self, t, outward):
@@ -137,7 +145,7 @@ class World:
                 "below-horizon",
                 self.holds("earth up", at_site) and self.holds("moon up", at_dish),
             ),
-            ("link", self.closes("dish", "site", t)),
+            ("link", self.closes(*(("dish", "site") if outward else ("site", "dish")), t)),
             ("station-mask", self.holds("moon high", at_dish)),
             ("station-outage", self.holds("dish service", at_dish)),
         )
@@ -149,13 +157,14 @@ class World:
         sent = u if outward else t
         at_dish = u - 1.25 if outward else u + 1.25
         dated = at_dish if outward else u
-        talks = len(self.passes["relay", "dish"][0].intervals) > 0
+        leg = ("dish", "relay") if outward else ("relay", "dish")
+        talks = len(self.passes[leg][0].intervals) > 0
         sees = self.holds("relay service", u) and self.holds("moon up", u)
         sees = sees and self.holds("clear", u) and talks
         live = (
             self.holds("relay service", u) and self.holds("dish service", at_dish)
             and self.holds("clear", dated) and self.holds("moon high", at_dish)
-            and self.holds("moon up", at_dish) and self.closes("dish", "relay", dated)
+            and self.holds("moon up", at_dish) and self.closes(*leg, dated)
         )  # fmt: skip
         in_service = self.holds("dish service", u)
         return first_failing(
@@ -165,7 +174,7 @@ class World:
             ),
             ("below-horizon", self.holds("relay up", at_site)),
             ("mask", self.holds("relay high", at_site)),
-            ("link", self.closes("relay", "site", sent)),
+            ("link", self.closes(*(("relay", "site") if outward else ("site", "relay")), sent)),
             ("station-mask", live or not (sees and in_service)),
             ("station-outage", live or not sees or in_service),
             ("relay-no-earth", live),
@@ -284,14 +293,14 @@ def test_contention_is_named():
 
 
 def test_positioning_causes_follow_source_count_then_geometry():
-    site = node("site", "asset", ["navigation"])
+    site = node("site", "asset", ["user"])
     source = node("nav", "spacecraft", ["navigation"], Intervals([0.0], [90.0]))
     result = Thing(
         enough={"site": Intervals([0.0], [50.0])}, served={"site": Intervals([10.0], [30.0])}
     )
     found = Circumstances(
-        {"site": site, "nav": source}, {}, {}, None, SPAN_S, lambda a, b, t: 0.0,
-        lambda a, b: True, positioning=result, is_source=lambda n: n.kind == "spacecraft",
+        {"site": site, "nav": source}, {}, {}, None, SPAN_S, lambda spans, a, b: spans,
+        lambda a, b: True, positioning=result,
     )  # fmt: skip
     gap = Intervals([10.0], [30.0]).complement(0.0, SPAN_S)
     causes = split_by_cause(gap, found("site", "positioning"), LAST_STAGE["positioning"])
@@ -302,13 +311,14 @@ def test_positioning_causes_follow_source_count_then_geometry():
     }
 
 
-def test_light_time_is_range_over_c():
+def test_sending_from_the_earth_is_dated_back_by_range_over_c():
     t_s = np.arange(0.0, 601.0, 60.0)
     far = np.zeros((t_s.size, 6))
     far[:, 0] = C_KM_S + 10.0 * t_s
-    tracks = Thing(t_s=t_s, step_s=60.0, states={"a": far * 0.0, "b": far}, earth=far * 2.0)
-    light_time_s = light_time_of(tracks)
-    t = np.array([0.0, 90.0, 600.0, 700.0])  # past the grid it is that of its end
-    expected = 1.0 + 10.0 * np.array([0.0, 90.0, 600.0, 600.0]) / C_KM_S
-    assert light_time_s("a", "b", t) == pytest.approx(expected, abs=1e-12)
-    assert light_time_s("b", "earth", t) == pytest.approx(expected, abs=1e-12)
+    tracks = Thing(t_s=t_s, step_s=60.0, span_s=600.0, states={"b": far}, earth=far * 0.0)
+    sent = sending_times(tracks)(Intervals([0.0, 90.0, 300.5], [0.5, 150.0, 600.0]), "earth", "b")
+    # what was sent before the analysis is not seen; its end stays, for nothing is known beyond
+    assert sent.pairs() == [
+        (89.0 - 900.0 / C_KM_S, 149.0 - 1500.0 / C_KM_S),
+        (299.5 - 3005.0 / C_KM_S, 600.0),
+    ]
