@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
 from cislunar.grid import NEVER, cosine_thresholds, sweep, sweep_fixes
+from cislunar.ranging import Signal
 from orbits.constants import DEG, MOON_RADIUS_KM
 from orbits.intervals import Intervals
 
@@ -85,19 +87,6 @@ class Cells:
     def units(self) -> np.ndarray:
         """Unit vectors (C, 3) to the centres, MOON_ME."""
         return unit_vectors(self.latitude_deg, self.longitude_deg)
-
-
-@dataclass(frozen=True)
-class Signal:
-    """What a map needs of a navigation source: errors and reach, below and above the gain step.
-
-    ``sise_m`` 1 sigma; ``noise_m2_km2`` receiver variance over range squared; ``reach_km`` the
-    range at which C/N0 falls to the receiver's threshold.
-    """
-
-    sise_m: float
-    noise_m2_km2: tuple[float, float]
-    reach_km: tuple[float, float]
 
 
 def unit_vectors(latitude_deg, longitude_deg) -> np.ndarray:
@@ -312,7 +301,7 @@ def map_coverage(
     *,
     signals: Mapping[str, Signal] | None = None,
     multipath_m: float = 0.0,
-    step_elevation_rad: float = 0.0,
+    step_elevation_rad: float = NAVIGATION_LOW_ELEVATION_DEG * DEG,
     operator: str | None = None,
 ) -> xarray.Dataset | None:
     """Coverage of the scenario's regions: the dataset of ``coverage.nc``; None without regions.

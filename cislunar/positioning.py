@@ -27,9 +27,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
 from cislunar.dop import MIN_SOURCES, walk
 from cislunar.needs import Verdict, judge, rms_limit_m
-from orbits.constants import C_KM_S
+from cislunar.ranging import (
+    Ranging,
+    Signal,
+    chinese,
+    find_ranging,
+    is_receiver,
+    is_source,
+    map_signals,
+    receiver_noise_m,
+    separation_km,
+    sigma_uere_m,
+    sise_class,
+    sise_m,
+)
+from orbits.constants import DEG
 from orbits.intervals import Intervals
 
 if TYPE_CHECKING:
@@ -44,76 +59,6 @@ COLUMNS = (
     "accuracy_3d_p95_m", "need_availability_frac", "need_accuracy_m", "verdict",
 )  # fmt: skip
 EDGE_TOL_S = 0.01
-
-# Code-tracking noise of a delay lock loop, sigma = chip x sqrt(B d / (2 C/N0)) (Kaplan and Hegarty,
-# Understanding GPS, 2nd ed., ch. 5, thermal-noise term), for the LANS pilot: BPSK(5) at 5.115 Mcps
-# with half of the power.
-PILOT_CHIP_M = C_KM_S * 1e3 / 5.115e6
-LOOP_BANDWIDTH_HZ = 1.0
-EARLY_LATE_CHIPS = 0.5
-PILOT_SHARE_DB = -3.0
-THREE_BODY = ("dro", "halo", "nrho", "lyapunov", "butterfly")
-
-
-def receiver_noise_m(cn0_dbhz):
-    """Code-tracking noise of a range, 1 sigma in m, at a total C/N0 in dBHz (pilot: 3 dB less).
-
-    >>> round(float(receiver_noise_m(40.0)), 2)
-    0.41
-    """
-    pilot = 10.0 ** ((np.asarray(cn0_dbhz, dtype=float) + PILOT_SHARE_DB) / 10.0)
-    return PILOT_CHIP_M * np.sqrt(LOOP_BANDWIDTH_HZ * EARLY_LATE_CHIPS / (2.0 * pilot))
-
-
-def sigma_uere_m(*sigmas_m) -> float:
-    """The root sum of squares of independent 1-sigma range errors, in m.
-
-    >>> round(sigma_uere_m(8.51, 3.0), 2)
-    9.02
-    """
-    return math.sqrt(sum(float(s) ** 2 for s in sigmas_m))
-
-
-def sise_class(node: Node, china: Iterable[str] = ("cnsa", "cas")) -> str:
-    """Which row of the error budget a navigation source belongs to, by a word of its label.
-
-    A surface node is a beacon; a known system's member is found by its constellation, record or
-    name; then Chinese operators; then three-body orbits; anything else gets the LANS bound.
-    """
-    if node.kind == "asset":
-        return "beacon"
-    parts = (node.constellation, node.catalog_id, node.name)
-    words = " ".join(str(p) for p in parts if p).lower()
-    for system in ("lcrns", "nsns", "moonlight", "lnss", "ispace"):
-        if system in words:
-            return system
-    if node.operator is not None and node.operator in tuple(china):
-        return "china"
-    if node.orbit is not None and node.orbit.kind in THREE_BODY:
-        return node.orbit.kind if node.orbit.kind in ("dro", "halo", "nrho") else "halo"
-    return "any lans node"
-
-
-def sise_m(node: Node, uere: Mapping[str, Any], china: Iterable[str] = ("cnsa", "cas")) -> float:
-    """The signal-in-space error of a source, 1 sigma in m, from the ``uere`` record."""
-    word = sise_class(node, china)
-    for row in uere["sise_1_sigma_m"]:
-        if word in str(row["constellation"]).lower():
-            return float(row["value"])
-    raise KeyError(f"the uere record has no signal-in-space error for {word!r} ({node.name})")
-
-
-@dataclass(frozen=True)
-class Ranging:
-    """One source as one user sees it.
-
-    ``visible``: the instants (s) at which the user ranges to it: access, C/N0, service, policy.
-    ``noise_m2_km2``: receiver noise variance over range squared, (below, above) the elevation at
-    which the user's antenna gain steps (C/N0 falls with the square of range, so this is constant).
-    """
-
-    visible: Intervals
-    noise_m2_km2: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -283,24 +228,6 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return frame.astype(kinds)
 
 
-def is_source(node: Node) -> bool:
-    """True for a node that transmits a navigation signal."""
-    return node.kind != "station" and any(
-        t.role == "navigation" and t.transmit is not None for t in node.terminals
-    )
-
-
-def is_receiver(node: Node) -> bool:
-    """True for an asset that receives navigation signals."""
-    return node.kind == "asset" and any(
-        t.role == "navigation" and t.receive is not None for t in node.terminals
-    )
-
-
-def _separation_km(tracks: Tracks, a: str, b: str) -> float:
-    return float(np.linalg.norm(tracks.states[a][0, :3] - tracks.states[b][0, :3]))
-
-
 def _corrections(
     user: Node, sources: Sequence[Node], references: Sequence[Node], tracks: Tracks,
     ranging: Mapping[tuple[str, str], Ranging], policy: Any,
@@ -311,7 +238,7 @@ def _corrections(
         for ref in references
         if ref.name != user.name
         and (policy is None or policy.permits(ref.operator, user.operator))
-        and _separation_km(tracks, ref.name, user.name) <= (ref.correction_radius_km or 0.0)
+        and separation_km(tracks, ref.name, user.name) <= (ref.correction_radius_km or 0.0)
     ]
     return [
         Intervals.union_of(
@@ -330,7 +257,7 @@ def score_positioning(
     uere: Mapping[str, Any],
     *,
     policy: Any = None,
-    step_elevation_rad: float = math.radians(15.0),
+    step_elevation_rad: float = NAVIGATION_LOW_ELEVATION_DEG * DEG,
     workers: int | None = None,
 ) -> PositioningResult:
     """Positioning scores of every asset, from what ranges to what (``find_ranging``).
@@ -340,14 +267,12 @@ def score_positioning(
     asset has no positioning need. DOP and accuracy are over the grid instants with a fix.
     """
     nodes = tuple(nodes)
-    china = () if policy is None else policy.groups.get("china", ())
-    china = {*china, "cnsa", "cas"}
     multipath_m = float(uere["multipath_m"]["surface"])
     residual_m = float(uere["differential_residual_m"]["value"])
     assets = [n for n in nodes if n.kind == "asset"]
     pairs = {source for source, _ in ranging}
     sources = [n for n in nodes if n.name in pairs]
-    sise = {n.name: sise_m(n, uere, china) for n in sources}
+    sise = {n.name: sise_m(n, uere, chinese(policy)) for n in sources}
     row = {n.name: i for i, n in enumerate(sources)}
     references = [n for n in assets if n.correction_radius_km is not None and is_receiver(n)]
     t_s = np.ascontiguousarray(tracks.t_s, dtype=float)
@@ -397,3 +322,10 @@ def score_positioning(
     return PositioningResult(
         _frame(rows), served, solution, enough, few_sources, verdicts, dict(ranging)
     )
+
+
+__all__ = [
+    "COLUMNS", "Fixes", "PositioningResult", "Ranging", "Signal", "find_fixes", "find_ranging",
+    "is_receiver", "is_source", "map_signals", "positioning_need", "receiver_noise_m",
+    "score_positioning", "sigma_uere_m", "sise_class", "sise_m",
+]  # fmt: skip
