@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import erfa
 import numpy as np
@@ -100,8 +101,12 @@ class Epoch:
         tai1, tai2 = erfa.tttai(tt1, tt2)
         return erfa.taiutc(tai1, tai2)
 
-    def utc_text(self, t_s=0.0, decimals: int = 3):
+    def utc_text(self, t_s: Any = 0.0, decimals: int = 3):
         """ISO UTC text of ``t_s`` seconds after this epoch: one string, or a list for an array."""
+        if np.size(t_s) > 500:
+            many = self._utc_texts(np.asarray(t_s, dtype=float), decimals)
+            if many is not None:
+                return many
         with _quiet():
             jd1, jd2 = self.jd_utc(np.atleast_1d(np.asarray(t_s, dtype=float)))
             year, month, day, clock = erfa.d2dtf("UTC", decimals, jd1, jd2)
@@ -112,6 +117,32 @@ class Epoch:
             for y, m, d, c in zip(year, month, day, clock.tolist(), strict=True)
         ]
         return texts if np.ndim(t_s) else texts[0]
+
+    def _utc_texts(self, t_s, decimals):
+        """Many texts at once: TDB - UTC is smooth, so it is interpolated between hours.
+
+        None where that does not hold (a leap second between the first and the last instant).
+        """
+        if not 0 <= decimals <= 6 or t_s.ndim != 1 or t_s.max() - t_s.min() > 1e8:
+            return None
+        nodes = np.arange(t_s.min(), t_s.max() + 3600.0, 3600.0)
+        with _quiet():
+            jd1, jd2 = self.jd_utc(nodes)
+        day = np.floor(jd1[0] + jd2[0] - J2000_JD)
+        past_s = (((jd1 - J2000_JD) - day) + jd2) * DAY_S  # UTC seconds past that day's noon
+        offset = past_s - nodes
+        if np.ptp(offset) > 0.5:
+            return None
+        tick = 10**decimals
+        count = np.rint((t_s + np.interp(t_s, nodes, offset)) * tick).astype(np.int64)
+        noon = np.datetime64("2000-01-01T12:00:00", "s") + np.timedelta64(int(day * DAY_S), "s")
+        unit = ("s", "ms", "ms", "ms", "us", "us", "us")[decimals]
+        finer = {"s": 1, "ms": 1000, "us": 1000000}[unit] // tick
+        texts = np.datetime_as_string(
+            noon.astype(f"datetime64[{unit}]") + (count * finer).astype(f"timedelta64[{unit}]")
+        ).tolist()
+        cut = None if unit == "s" else decimals - {"ms": 3, "us": 6}[unit] or None
+        return [text[:cut] + "Z" for text in texts]
 
     def tdb_text(self, t_s: float = 0.0, decimals: int = 6) -> str:
         """ISO TDB text (no suffix), as CCSDS files want it."""

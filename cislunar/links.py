@@ -1,0 +1,500 @@
+"""Links: where access becomes bits. For each directed pair of terminals, when which rate closes.
+
+Atmosphere and the Moon's noise only depend on geometry, so a link budget turns into levels of a
+distance: without atmosphere the range at which each rate stops closing; with it, the range at
+which free space alone would lose as much. Level crossings are refined as access edges are.
+
+All times are transmit times at the source. What belongs to the source and to the path holds at t,
+what belongs to the receiver (its elevation, mask, Sun limit) at t plus the light time; rate and
+margin are those of the geometry at t. A condition that holds at the end of the analysis is taken
+to hold for one light time more, because nothing is known beyond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+from cislunar.access import PairAccess, each, elevation_intervals, sun_clear
+from cislunar.budget import (
+    FULL,
+    LIMB,
+    NAVIGATION_LOW_ELEVATION_DEG,
+    OUTSIDE,
+    half_beam_rad,
+    least_margin_db,
+    link_budget,
+    margins_at_1km_db,
+    navigation_cn0_dbhz,
+)
+from cislunar.crossings import Grid, Steps, range_km, scan
+from cislunar.geometry import LOSS_RANGE, OFF_MOON, RANGE, quantity_at
+from cislunar.pairing import min_elevation_deg, sun_limit_deg, terminal_band, terminal_pairs
+from orbits.constants import C_KM_S, DEG
+from orbits.events import intersect_all
+from orbits.intervals import Intervals
+
+if TYPE_CHECKING:
+    from cislunar.nodes import Node
+    from cislunar.schema import Terminal
+    from cislunar.tracks import Tracks
+
+SHORTEST_S = 1.0  # a link that is up for less is not planned
+SLIVER_S = 1e-3
+SURFACE = "surface"  # band of links between neighbours on the ground
+
+
+@dataclass(frozen=True)
+class LinkPass:
+    """When ``rate_bps`` is the highest rate that closes from one terminal to another.
+
+    ``intervals`` are seconds past the epoch, in transmit time at the source. For each of them
+    ``margin_db`` is the least margin (None for neighbours on the ground, whose link has no
+    budget) and ``owlt_s`` the largest light time.
+    """
+
+    source: str
+    target: str
+    terminal_source: str
+    terminal_target: str
+    band: str
+    rate_bps: float
+    intervals: Intervals
+    owlt_s: np.ndarray = field(repr=False)
+    margin_db: np.ndarray | None = field(repr=False)
+
+
+# --- compiled --------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _pieces(ws, we, when, what, count, moon_when, moon_what, moon_count, table, regimes):
+    """Windows cut where the best rate changes: starts, ends, rate index (-1: none closes)."""
+    cap = ws.size + when.size + moon_when.size + 1
+    ps, pe, pr = np.empty(cap), np.empty(cap), np.empty(cap, dtype=np.int64)
+    n, i, j = 0, 0, 0
+    for k in range(ws.size):
+        t = ws[k]
+        while True:
+            while i < when.size and when[i] <= t:
+                count += 1 if what[i] > 0 else -1
+                i += 1
+            while j < moon_when.size and moon_when[j] <= t:
+                moon_count += 1 if moon_what[j] > 0 else -1
+                j += 1
+            stop = we[k]
+            if i < when.size and when[i] < stop:
+                stop = when[i]
+            if j < moon_when.size and moon_when[j] < stop:
+                stop = moon_when[j]
+            best = table[count, regimes[moon_count]]
+            if best >= 0:
+                touches = n > 0 and pe[n - 1] == t
+                if touches and (
+                    pr[n - 1] == best or stop - t < SLIVER_S or pe[n - 1] - ps[n - 1] < SLIVER_S
+                ):
+                    # a sliver joins its neighbour at the lower of the two rates
+                    pr[n - 1] = min(pr[n - 1], best)
+                    pe[n - 1] = stop
+                else:
+                    ps[n], pe[n], pr[n] = t, stop, best
+                    n += 1
+            if stop >= we[k]:
+                break
+            t = stop
+    # join equal neighbours that a sliver made, and drop what is up for less than a second
+    m, first = 0, 0
+    for k in range(n):
+        if k > first and pe[m - 1] == ps[k] and pr[m - 1] == pr[k]:
+            pe[m - 1] = pe[k]
+        else:
+            ps[m], pe[m], pr[m] = ps[k], pe[k], pr[k]
+            m += 1
+    kept, k = 0, 0
+    while k < m:
+        last = k
+        while last + 1 < m and ps[last + 1] == pe[last]:
+            last += 1
+        if pe[last] - ps[k] >= SHORTEST_S:
+            for q in range(k, last + 1):
+                ps[kept], pe[kept], pr[kept] = ps[q], pe[q], pr[q]
+                kept += 1
+        k = last + 1
+    return ps[:kept].copy(), pe[:kept].copy(), pr[:kept].copy()
+
+
+@njit(cache=True, nogil=True)
+def _worst(
+    ps, pe, code, q, step_s, a, b, u, par, moon_when, moon_what, moon_count, regimes, factors
+):
+    """For each piece the largest range (km) and the largest quantity x Moon factor."""
+    far, worst = np.empty(ps.size), np.empty(ps.size)
+    w, none = np.empty(8), np.zeros(2)
+    j = 0
+    for k in range(ps.size):
+        while j < moon_when.size and moon_when[j] <= ps[k]:
+            moon_count += 1 if moon_what[j] > 0 else -1
+            j += 1
+        top = factors[regimes[moon_count]]
+        best = 0.0
+        rho_best = 0.0
+        low = int(np.ceil(ps[k] / step_s))
+        high = int(np.floor(pe[k] / step_s))
+        for i in range(low - 1, high + 2):
+            if i == low - 1:
+                t = ps[k]
+            elif i == high + 1:
+                t = pe[k]
+            else:
+                t = i * step_s
+            while j < moon_when.size and moon_when[j] <= t and moon_when[j] < pe[k]:
+                moon_count += 1 if moon_what[j] > 0 else -1
+                top = max(top, factors[regimes[moon_count]])
+                j += 1
+            if i == low - 1 or i == high + 1:
+                value = quantity_at(code, t, step_s, a, b, u, a, par, none, none, w)
+                rho = value
+                if code != 0:
+                    rho = quantity_at(0, t, step_s, a, b, u, a, par, none, none, w)
+            else:
+                value = q[i]
+                if low < i < high:  # a peak between samples, by the parabola through three
+                    bend = 2.0 * q[i] - q[i - 1] - q[i + 1]
+                    if q[i] > q[i - 1] and q[i] >= q[i + 1] and bend > 0.0:
+                        value += (q[i + 1] - q[i - 1]) ** 2 / (8.0 * bend)
+                dx, dy, dz = b[i, 0] - a[i, 0], b[i, 1] - a[i, 1], b[i, 2] - a[i, 2]
+                rho = np.sqrt(dx * dx + dy * dy + dz * dz)
+                if code == 0:
+                    rho = max(rho, value)
+            best = max(best, value * top)
+            rho_best = max(rho_best, rho)
+            top = factors[regimes[moon_count]]
+        far[k], worst[k] = rho_best, best
+    return far, worst
+
+
+# --- windows ---------------------------------------------------------------------------------
+
+
+def sent_for(tracks: Tracks, received: Intervals, source: str, target: str) -> Intervals:
+    """Transmit times at ``source`` whose arrivals at ``target`` lie in ``received``, seconds."""
+    span_s = float(tracks.t_s[-1])
+    if not len(received):
+        return received
+
+    def back(t):
+        sent = t
+        for _ in range(2):
+            sent = t - range_km(tracks, source, target, sent) / C_KM_S
+        return np.where((t <= 0.0) | (t >= span_s), t, np.maximum(sent, 0.0))
+
+    return Intervals(back(received.start_s), back(received.end_s))
+
+
+def directed_window(
+    tracks: Tracks,
+    access: PairAccess,
+    source: str,
+    target: str,
+    *,
+    at_source: Iterable[Intervals] = (),
+    at_target: Iterable[Intervals] = (),
+) -> Intervals:
+    """When a signal may leave ``source`` for ``target``: transmit times, in seconds.
+
+    ``at_source`` and ``at_target`` are further conditions at either end, in that end's time.
+    """
+    span_s = float(tracks.t_s[-1])
+    here = access.owned(source, "path") + list(at_source)
+    there = access.owned(target) + list(at_target)
+    if there:
+        arrivals = intersect_all(there, 0.0, span_s)[0]
+        here.append(sent_for(tracks, arrivals, source, target))
+    return intersect_all(here, 0.0, span_s)[0]
+
+
+# --- one pair --------------------------------------------------------------------------------
+
+
+def _atmosphere(node_a: Node, node_b: Node, band: str | None):
+    """The station of the pair and its attenuation points in dB for a band, or None.
+
+    The catalogue's tables are for x and ka; other bands and stations without a table have none.
+    """
+    for node in (node_a, node_b):
+        if node.kind == "station" and band:
+            points = (node.attenuation or {}).get(atmosphere_band(band))
+            return None if points is None else (node.name, tuple(float(p) for p in points))
+    return None
+
+
+def atmosphere_band(band: str) -> str:
+    """The name under which a band's attenuation is tabulated: s, x, ka or the band itself."""
+    head = band.split("_")[0].lower()
+    return {"k": "ka"}.get(head, head)
+
+
+@dataclass(frozen=True, eq=False)
+class _Channel:
+    """One directed terminal pair, with the distances at which its rates stop closing."""
+
+    source: Node
+    target: Node
+    tx: Terminal
+    rx: Terminal
+    band: str
+    station_points: tuple | None  # (station, attenuation points)
+    rates: np.ndarray
+    margins: np.ndarray  # at 1 km, the Moon outside the beam, dB
+    limits: np.ndarray  # (3 regimes, rates), km
+    factors: np.ndarray  # by which the Moon's noise lengthens the distance, for each regime
+    half_beam: float | None
+
+
+def _channel(source: Node, target: Node, tx: Terminal, rx: Terminal) -> _Channel:
+    band = terminal_band(tx, "transmit") or ""
+    eirp = getattr(source, "eirp_override_dbw", None)
+    least = least_margin_db(tx, rx)
+    rates, margins = margins_at_1km_db(tx, rx, OUTSIDE, eirp)
+    noisy = (
+        target.kind == "station"
+        and getattr(rx.receive, "g_over_t_moon_db_k", None) is not None
+        and band != "optical"
+    )
+    loss = np.zeros(3)
+    if noisy:
+        for moon in (FULL, LIMB):
+            loss[moon] = margins[0] - margins_at_1km_db(tx, rx, moon, eirp)[1][0]
+    limits = 10.0 ** ((margins[None, :] - loss[:, None] - least) / 20.0)
+    points = None if band == "optical" else _atmosphere(source, target, band)
+    return _Channel(
+        source, target, tx, rx, band, points, rates, margins, limits, 10.0 ** (loss / 20.0),
+        half_beam_rad(rx) if noisy else None,
+    )  # fmt: skip
+
+
+def _extra_conditions(tracks: Tracks, channel: _Channel):
+    """Conditions of these terminals beyond those of their nodes: at the source, at the target."""
+    out: tuple[list[Intervals], list[Intervals]] = ([], [])
+    ends = (
+        (channel.source, channel.target, channel.tx, "transmit", out[0]),
+        (channel.target, channel.source, channel.rx, "receive", out[1]),
+    )
+    for node, other, terminal, side, conditions in ends:
+        lowest = min_elevation_deg(terminal)
+        if lowest is not None and node.kind != "spacecraft" and lowest > node.min_elevation_deg:
+            conditions.append(elevation_intervals(tracks, node, other, lowest * DEG))
+        sun_deg = sun_limit_deg(terminal, side)
+        if sun_deg is not None:
+            conditions.append(sun_clear(tracks, node.name, other.name, sun_deg * DEG))
+    return out
+
+
+_NEVER = (np.empty(0), np.empty(0, dtype=np.int64))
+
+
+def pair_links(
+    tracks: Tracks,
+    access: PairAccess,
+    a: Node,
+    b: Node,
+    service: Mapping[str, Intervals] | None = None,
+) -> list[LinkPass]:
+    """Every link between two nodes, both directions.
+
+    With ``service`` ({node name: when it serves, in its own time}) outages of either end apply.
+    """
+    if a.kind == b.kind == "asset":
+        return _surface_links(tracks, access, a, b, service)
+    channels = [
+        _channel(s, t, tx, rx) for s, t in ((a, b), (b, a)) for tx, rx in terminal_pairs(s, t)
+    ]
+    if not channels or not len(access.access):
+        return []
+    windows = {
+        (s.name, t.name): directed_window(
+            tracks, access, s.name, t.name,
+            at_source=_served(service, s.name), at_target=_served(service, t.name),
+        )
+        for s, t in ((a, b), (b, a))
+    }  # fmt: skip
+    steps = _distance_steps(tracks, channels, access.access)
+    moons = _moon_steps(tracks, channels, access.access)
+    out: list[LinkPass] = []
+    for channel in channels:
+        window = windows[channel.source.name, channel.target.name]
+        here, there = _extra_conditions(tracks, channel)
+        if here or there:
+            window = window & directed_window(
+                tracks, access, channel.source.name, channel.target.name,
+                at_source=here, at_target=there,
+            )  # fmt: skip
+        if len(window):
+            out += _channel_passes(tracks, channel, window, steps, moons)
+    return out
+
+
+def _served(service, name: str) -> list[Intervals]:
+    return [service[name]] if service and name in service else []
+
+
+def _distance_steps(tracks: Tracks, channels, access: Intervals) -> dict:
+    """One scan for each distance (range, or range with a band's atmosphere), all levels at once."""
+    wanted: dict = {}
+    for channel in channels:
+        wanted.setdefault(channel.station_points, []).append(channel)
+    steps = {}
+    for key, members in wanted.items():
+        levels = np.concatenate([c.limits.ravel() for c in members])
+        first = members[0]
+        if key is None:
+            a, b, code, par = first.source.name, first.target.name, RANGE, ()
+            a, b = min(a, b), max(a, b)
+        else:
+            station, par = key
+            other = first.target if first.source.name == station else first.source
+            a, b, code = station, other.name, LOSS_RANGE
+        steps[key] = (a, b, code, par, scan(tracks, code, a, b, levels, par=par, windows=access))
+    return steps
+
+
+def _moon_steps(tracks: Tracks, channels, access: Intervals) -> Steps | None:
+    """Crossings of the edges of the Moon's disc, half a beam inside and outside, at the station."""
+    noisy = [c for c in channels if c.half_beam is not None]
+    if not noisy:
+        return None
+    levels = np.concatenate([[-c.half_beam, c.half_beam] for c in noisy])
+    return scan(
+        tracks, OFF_MOON, noisy[0].target.name, noisy[0].source.name, levels, windows=access
+    )
+
+
+def _channel_passes(tracks, channel: _Channel, window: Intervals, steps, moons) -> list[LinkPass]:
+    a, b, code, par, distance = steps[channel.station_points]
+    # counting levels passed, a rate still closes while its own level is not among them
+    last = np.searchsorted(distance.levels, channel.limits)
+    table = (last[None] >= np.arange(distance.levels.size + 1)[:, None, None]).sum(axis=2) - 1
+    if channel.half_beam is None or moons is None:
+        moon_when, moon_what, moon_count = (*_NEVER, 0)
+        regimes = np.array([OUTSIDE])
+    else:
+        moon_when, moon_what, moon_count = moons.when_s, moons.what, moons.first_count
+        counts = np.arange(moons.levels.size + 1)
+        inner, outer = np.searchsorted(moons.levels, [-channel.half_beam, channel.half_beam])
+        regimes = np.where(counts <= inner, FULL, np.where(counts <= outer, LIMB, OUTSIDE))
+    start, end, rate = _pieces(
+        window.start_s, window.end_s, distance.when_s, distance.what, distance.first_count,
+        moon_when, moon_what, moon_count, table, regimes,
+    )  # fmt: skip
+    if not start.size:
+        return []
+    grid = Grid.of(tracks)
+    ta, _ = grid.table(tracks.states[a])
+    tb, _ = grid.table(tracks.states[b])
+    tu = grid.table(tracks.up[a])[0] if a in tracks.up else ta
+    parameters = np.zeros(4)
+    parameters[: len(par)] = par
+    far, worst = _worst(
+        start, end, code, distance.values, grid.step_s, ta, tb, tu, parameters,
+        moon_when, moon_what, moon_count, regimes, channel.factors,
+    )  # fmt: skip
+    out = []
+    for k in np.unique(rate):
+        mine = rate == k
+        out.append(
+            LinkPass(
+                channel.source.name, channel.target.name, channel.tx.id, channel.rx.id,
+                channel.band, float(channel.rates[k]), Intervals(start[mine], end[mine]),
+                far[mine] / C_KM_S, channel.margins[k] - 20.0 * np.log10(worst[mine]),
+            )
+        )  # fmt: skip
+    return out
+
+
+def _surface_links(tracks: Tracks, access: PairAccess, a: Node, b: Node, service) -> list[LinkPass]:
+    """Neighbours on the ground: the smaller of both ends' highest user-terminal rate, always."""
+    best: list[tuple[float, Terminal]] = []
+    for node in (a, b):
+        users = [
+            (max(t.transmit.rates_bps), t)
+            for t in node.terminals
+            if t.role == "user" and t.transmit is not None
+        ]
+        if not users:
+            return []
+        best.append(max(users, key=lambda pair: pair[0]))
+    rate = float(min(best[0][0], best[1][0]))
+    owlt = range_km(tracks, a.name, b.name, 0.0) / C_KM_S
+    out = []
+    ends = ((a, best[0][1]), (b, best[1][1]))
+    for (s, ts), (t, tt) in (ends, ends[::-1]):
+        window = directed_window(
+            tracks, access, s.name, t.name,
+            at_source=_served(service, s.name), at_target=_served(service, t.name),
+        )  # fmt: skip
+        if len(window):
+            light = np.full(len(window), float(owlt))
+            out.append(LinkPass(s.name, t.name, ts.id, tt.id, SURFACE, rate, window, light, None))
+    return out
+
+
+def close_links(
+    access: Mapping[tuple[str, str], PairAccess],
+    tracks: Tracks,
+    nodes: Iterable[Node],
+    service: Mapping[str, Intervals] | None = None,
+) -> dict[tuple[str, str], tuple[LinkPass, ...]]:
+    """The links of every directed pair of nodes that closes any, with the rate piece by piece.
+
+    Times in seconds of transmission at the source, rates in bit/s. Pairs that never close a link
+    are absent. ``service`` as in ``pair_links``; absent, outages are left to the contact plan.
+    """
+    by_name = {n.name: n for n in nodes}
+    keys = list(access)
+    found = each(
+        lambda k: pair_links(tracks, access[k], by_name[k[0]], by_name[k[1]], service), keys
+    )
+    out: dict[tuple[str, str], list[LinkPass]] = {}
+    for passes in found:
+        for p in passes:
+            out.setdefault((p.source, p.target), []).append(p)
+    return {key: tuple(passes) for key, passes in out.items()}
+
+
+# --- navigation ------------------------------------------------------------------------------
+
+
+def navigation_visible(
+    tracks: Tracks, source: Node, tx: Terminal, user: Node, rx: Terminal, access: Intervals
+) -> Intervals:
+    """When a user can acquire a navigation signal: access, and C/N0 at or above the threshold."""
+    if rx.acquisition_threshold_dbhz is None:
+        raise ValueError(f"terminal {rx.id!r} has no acquisition_threshold_dbhz")
+    eirp = getattr(source, "eirp_override_dbw", None)
+    angles = (None,) if user.kind == "spacecraft" else (0.0, 0.5 * np.pi)
+    limits = [
+        float(
+            10.0
+            ** ((navigation_cn0_dbhz(tx, rx, 1.0, e, eirp) - rx.acquisition_threshold_dbhz) / 20)
+        )
+        for e in angles
+    ]
+    distance = scan(
+        tracks, RANGE, user.name, source.name, [np.nextafter(x, np.inf) for x in limits],
+        windows=access,
+    )  # fmt: skip
+    near = [access - distance.at_least(np.nextafter(x, np.inf)) for x in limits]
+    if len(near) == 1:
+        return near[0]
+    high = elevation_intervals(tracks, user, source, NAVIGATION_LOW_ELEVATION_DEG * DEG)
+    return near[0] | (near[1] & high)  # the low-elevation limit is the shorter one
+
+
+__all__ = [
+    "LinkPass", "close_links", "directed_window", "link_budget", "navigation_cn0_dbhz",
+    "navigation_visible", "pair_links", "sent_for",
+]  # fmt: skip
