@@ -37,6 +37,9 @@ CAUSE_COLUMNS = ("gap_id", "cause", "start_s", "end_s", "duration_s")
 # (a hop lost between sending and arrival) belongs to the service's own last stage
 LAST_STAGE = {"positioning": "geometry", "direct": "contention"}
 
+# edges are known to better than this; a shorter piece is their rounding and goes to its neighbour
+SLIVER_S = 0.1
+
 Candidate = Mapping[str, Intervals]
 CandidateSource = Callable[[str, str], Iterable[Candidate]]
 
@@ -248,7 +251,16 @@ def _pieces_by_gap(unserved, causes):
     which = np.repeat(np.arange(len(causes)), [len(spans) for spans in causes.values()])
     order = np.argsort(start, kind="stable")
     start, end, which = start[order], end[order], which[order]
-    return start, end, which, np.searchsorted(unserved.start_s, start, side="right") - 1
+    owner = np.searchsorted(unserved.start_s, start, side="right") - 1
+    for i in np.flatnonzero(end - start < SLIVER_S).tolist():
+        if i > 0 and owner[i - 1] == owner[i]:
+            which[i] = which[i - 1]
+        elif i + 1 < owner.size and owner[i + 1] == owner[i]:
+            which[i] = which[i + 1]
+    first = np.ones(start.size, dtype=bool)
+    first[1:] = (which[1:] != which[:-1]) | (owner[1:] != owner[:-1])
+    last = np.append(first[1:], True)
+    return start[first], end[last], which[first], owner[first]
 
 
 def _achieved_text(served, need, span_s, epoch) -> str:

@@ -141,6 +141,21 @@ def test_no_gap_gives_empty_tables_with_all_columns():
     assert "start_utc" in gaps.frame.columns
 
 
+def test_a_sliver_joins_its_neighbour_and_a_gap_of_slivers_keeps_its_cause():
+    up = Intervals([0.0, 50.02, 300.0, 700.0], [50.0, 100.0, 600.0, 800.02])
+    candidate = {"below-horizon": up}
+    served = {("a", "relay"): Intervals([10.0, 100.05], [80.0, 799.99])}
+    gaps = find_gaps(served, lambda p, s: [candidate], {}, SPAN, EPOCH)
+    assert gaps.causes[["start_s", "end_s", "cause"]].to_numpy().tolist() == [
+        [0.0, 10.0, "relay-no-earth"],
+        [80.0, 100.05, "relay-no-earth"],  # its last 0.05 s, below the horizon, is an edge's error
+        [799.99, 1000.0, "below-horizon"],
+    ]
+    short = {("a", "relay"): Intervals([0.0, 100.05], [100.0, 1000.0])}
+    gaps = find_gaps(short, lambda p, s: [candidate], {}, SPAN, EPOCH)
+    assert gaps.causes.cause.tolist() == ["below-horizon"]
+
+
 def test_daily_allowance_is_not_lent_between_days():
     """One bad day of two: half a day unserved, a tenth of each day allowed."""
     day = 86400.0
