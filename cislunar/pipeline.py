@@ -9,12 +9,12 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from cislunar import candidates as circumstances
 from cislunar.access import PairAccess, access_frame, all_pairs, find_access
+from cislunar.candidates import explain_gaps
 from cislunar.comms import CommScores, score_comms
 from cislunar.contacts import ContactPlan, plan_contacts
-from cislunar.fill import Evaluator, add_option, choose_portfolio, node_tags, rank_options
-from cislunar.gaps import find_gaps, unserved_seconds
+from cislunar.fill import Evaluator, add_options, choose_portfolio, node_tags, rank_options
+from cislunar.gaps import unserved_seconds
 from cislunar.links import LinkPass, close_links
 from cislunar.livepath import live_path
 from cislunar.nodes import Node, expand_nodes
@@ -174,27 +174,10 @@ def _needs(nodes: Iterable[Node]) -> dict[tuple[str, str], Any]:
 
 
 def _gaps(situation: Situation, comms: CommScores, positioning: PositioningResult):
-    scenario, needs = situation.scenario, _needs(situation.nodes)
-
-    def rate_bps(place: str, service: str) -> float:
-        need = needs.get((place, service))
-        return 1e6 if need is None else need.rate_bps
-
-    asked = circumstances.Circumstances(
-        nodes=situation.by_name,
-        access=situation.access,
-        passes=situation.links,
-        plan=situation.plan,
-        span_s=situation.tracks.span_s,
-        light_time_s=circumstances.light_time_of(situation.tracks),
-        permits=scenario.policy.permits,
-        rate_bps=rate_bps,
-        positioning=positioning,
-        is_source=is_source,
-    )
-    return find_gaps(
-        _served(comms, positioning), asked, needs, (0.0, situation.tracks.span_s), scenario.start
-    )
+    return explain_gaps(
+        situation.nodes, situation.access, situation.links, situation.plan, situation.tracks,
+        situation.scenario.policy, comms, positioning,
+    )  # fmt: skip
 
 
 def _coverage(situation: Situation):
@@ -259,9 +242,7 @@ def _fill(base: Situation, comms, positioning, ephemeris: De440, bar: Progress):
     def evaluate(ids: tuple[str, ...]) -> dict[tuple[str, str], float]:
         if not ids:
             return dict(base_unserved)
-        augmented = scenario
-        for option in ids:
-            augmented = add_option(augmented, pool[option])
+        augmented = add_options(scenario, [pool[option] for option in ids])
         more = extended(base, augmented, ephemeris)
         found = unserved_seconds(score_comms(more.plan, more.nodes, served_only=True).served, span)
         if more.ranging is base.ranging and not any(
@@ -277,7 +258,7 @@ def _fill(base: Situation, comms, positioning, ephemeris: De440, bar: Progress):
         return {key: found[key] for key in base_unserved}
 
     asked = Evaluator(evaluate, base_unserved)
-    tags = node_tags(base.nodes)
+    tags = node_tags(base.nodes, scenario.policy.permits)
     weights = {n.name: n.weight for n in base.nodes if n.kind == "asset"}
     fills = rank_options(
         scenario.options, asked, base_unserved, weights=weights, present=tags,
