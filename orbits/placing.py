@@ -6,12 +6,18 @@ along the orbit is uniform, so that a revolution lasts what it is asked to last.
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
+
 import numpy as np
 
+from orbits.constants import EARTH_RADIUS_KM, MOON_RADIUS_KM
 from orbits.cr3bp import System
 from orbits.epoch import Epoch
 from orbits.families import PeriodicOrbit
+from orbits.forces import SUN_RADIUS_KM
 from orbits.frames import earth_moon_distance, rotation_and_rate
+from orbits.interpolate import hermite_many
 
 
 def moon_centred(states_nd, mu: float) -> np.ndarray:
@@ -74,3 +80,132 @@ def closed_world(orbit: PeriodicOrbit, phase_deg: float, t_s) -> np.ndarray:
     nd[:, :3] *= system.lu_km
     nd[:, 3:] *= system.vu_km_s
     return nd
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """What recurs in a flown orbit: instants of phase 0, perilunes, and |z| in LU all along."""
+
+    phase_zero_s: np.ndarray
+    perilune_s: np.ndarray
+    perilune_km: np.ndarray
+    z: np.ndarray
+
+    def heights(self, t_s, shown, period_s) -> float:
+        """The least of the largest |z| (in LU) of each revolution among the ``shown`` samples."""
+        t, z = np.asarray(t_s)[shown], np.abs(self.z[shown])
+        whole = max(1, int((t[-1] - t[0]) / period_s))
+        edges = t[0] + period_s * np.arange(whole + 1)
+        return min(
+            float(z[(t >= a) & (t <= b)].max())
+            for a, b in itertools.pairwise(edges)
+        )  # fmt: skip
+
+
+def phase_events(orbit: PeriodicOrbit, states, epoch: Epoch, t_s, ephemeris) -> Events:
+    """Phase-0 instants and perilunes of flown states (N, 6), MOON_ICRF, at ``t_s`` (N,).
+
+    Phase 0 is, for a DRO, the crossing of the x-z plane of the rotating axes between Earth and
+    Moon; for a halo the crossing on its apolune's side; for an NRHO the apolune itself.
+    """
+    t = np.asarray(t_s, dtype=float)
+    placed = read_back(states, epoch, t, ephemeris)
+    closing = (states[:, :3] * states[:, 3:]).sum(axis=1)
+    low = _rising(t, closing)
+    at_low = hermite_many(t, np.ascontiguousarray(states), low)
+    low_km = np.linalg.norm(at_low[:, :3], axis=1)
+    if orbit.family == "nrho":
+        zero = _rising(t, -closing)
+    else:
+        y = placed[:, 1]
+        cross = np.flatnonzero(y[:-1] * y[1:] < 0)
+        if orbit.family == "dro":
+            cross = cross[placed[cross, 0] < 0]
+        else:  # the side of the apolune: vy has the sign it has at phase 0
+            cross = cross[np.sign(y[cross + 1] - y[cross]) == np.sign(orbit.state_nd[4])]
+        zero = _exact(t, y, cross)
+    return Events(zero, low, low_km, placed[:, 2])
+
+
+def _rising(t, values):
+    return _exact(t, values, np.flatnonzero((values[:-1] < 0) & (values[1:] >= 0)))
+
+
+def _exact(t, values, index):
+    """Roots near the samples ``index``: inverse cubic through four neighbours."""
+    roots = []
+    for i in index:
+        first = min(max(i - 1, 0), len(t) - 4)
+        y, x = values[first : first + 4], t[first : first + 4] - t[i]
+        if (np.diff(y) > 0).all() or (np.diff(y) < 0).all():
+            weights = [
+                np.prod([y[k] / (y[k] - y[j]) for k in range(4) if k != j]) for j in range(4)
+            ]
+            roots.append(t[i] + float(np.dot(weights, x)))
+        else:
+            roots.append(t[i] - values[i] * (t[i + 1] - t[i]) / (values[i + 1] - values[i]))
+    return np.array(roots)
+
+
+def stray_km(orbit: PeriodicOrbit, states, epoch: Epoch, t_s, ephemeris) -> float:
+    """Largest distance in km of the flown states (N, 6) from the CR3BP orbit scaled at each time.
+
+    From the orbit as a curve, whatever the place along it.
+    """
+    from scipy.spatial import cKDTree
+
+    keep = slice(None, None, max(1, len(t_s) // 20000))
+    placed = read_back(np.asarray(states)[keep], epoch, np.asarray(t_s)[keep], ephemeris)
+    _, path = orbit.sample(4001)
+    curve = moon_centred(path, orbit.system.mu)[:, :3]
+    distance, _ = earth_moon_distance(epoch, np.asarray(t_s)[keep], ephemeris)
+    gap, _ = cKDTree(curve).query(placed)
+    return float((gap * distance).max())
+
+
+def shadow_fraction(states, sun, bodies) -> np.ndarray:
+    """Which instants (N,) find a craft at least partly in shadow of one of the spheres.
+
+    ``states`` (N, 6) and ``sun`` (N, 3) Moon-centred, km; ``bodies`` pairs of centre (N, 3) or 0
+    and radius in km. Penumbra counts.
+    """
+    to_sun = sun - states[:, :3]
+    sun_km = np.linalg.norm(to_sun, axis=1)
+    dark = np.zeros(len(states), dtype=bool)
+    for centre, radius in bodies:
+        to_body = centre - states[:, :3]
+        body_km = np.linalg.norm(to_body, axis=1)
+        apart = np.arccos(np.clip((to_body * to_sun).sum(axis=1) / (body_km * sun_km), -1.0, 1.0))
+        dark |= apart < np.arcsin(np.minimum(radius / body_km, 1.0)) + np.arcsin(
+            SUN_RADIUS_KM / sun_km
+        )
+    return dark
+
+
+def choose_bright_phase(orbit, period_s, epoch, start_s, end_s, ephemeris):
+    """Phase (degrees, whole fives) with least time in shadow, and that time in h.
+
+    Judged on the orbit placed in the real system, not flown; among equals the middle of the
+    widest run is taken.
+    """
+    t = np.linspace(start_s, end_s, max(2, int((end_s - start_s) / 600.0)))
+    phases = np.arange(0.0, 360.0, 5.0)
+    sun = ephemeris.state("sun", "moon", epoch, t)[:, :3]
+    earth = ephemeris.state("earth", "moon", epoch, t)[:, :3]
+    bodies = ((earth, EARTH_RADIUS_KM), (0.0, MOON_RADIUS_KM))
+    hours = np.array(
+        [
+            shadow_fraction(place(orbit, p, period_s, epoch, t, ephemeris), sun, bodies).mean()
+            for p in phases
+        ]
+    ) * (end_s - start_s) / 3600.0  # fmt: skip
+    least = hours <= hours.min() + 1e-9
+    if least.all():
+        return 0.0, float(hours[0])
+    turn = int(np.argmin(least))  # begin counting runs at a phase that is not the best
+    run = best = middle = 0
+    for k in range(len(phases)):
+        run = run + 1 if least[(turn + k) % len(phases)] else 0
+        if run > best:
+            best, middle = run, (turn + k - (run - 1) // 2) % len(phases)
+    return float(phases[middle]), float(hours.min())

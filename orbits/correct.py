@@ -1,0 +1,464 @@
+"""Periodic orbits of the rotating problem flown in the real Earth-Moon system.
+
+Lengths scale with the Earth-Moon distance of the instant, and the mean revolution is locked to the
+resonance, or to the period of the CR3BP orbit. Halos and NRHOs are unstable: they are shot in
+pieces (``orbits.shooting``) that join to 1 mm and 1 um/s. A DRO is stable: one state is
+chosen for its mean period and flown.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from orbits import families
+from orbits.constants import (
+    DAY_S,
+    GM_EARTH_KM3_S2,
+    GM_MOON_KM3_S2,
+)
+from orbits.cr3bp import EARTH_MOON, System
+from orbits.ephemeris import FIRST_S, LAST_S, Ephemeris
+from orbits.epoch import Epoch
+from orbits.errors import ConvergenceError, FamilyError, SpanError
+from orbits.families import PeriodicOrbit
+from orbits.forces import ForceModel
+from orbits.placing import (
+    choose_bright_phase,
+    closed_world,
+    phase_events,
+    place,
+    stray_km,
+)
+from orbits.propagate import propagate
+from orbits.shooting import Arc, Nodes, grow
+from orbits.trajectory import Trajectory
+
+# The real month as units: mean sidereal month (IERS Conventions 2010), length by Kepler's law
+_MONTH_S = 27.321661 * DAY_S
+_RATE = 2 * math.pi / _MONTH_S
+REAL = System(EARTH_MOON.mu, ((GM_EARTH_KM3_S2 + GM_MOON_KM3_S2) / _RATE**2) ** (1 / 3), 1 / _RATE)
+
+LOCK_DAYS = 0.01  # how near the mean revolution must come
+PHASE_DEG = 3.0  # and the phase at the epoch
+_AIM_DAYS, _AIM_DEG = 0.002, 0.5
+_RETRIES = 6
+_MARGIN_REVS, _LEAST_REVS = 1, 8  # flown beyond both ends, and in all, so that a mean is a mean
+_FIT_DAYS, _FIT_REVS = 366.0, 80  # a DRO's mean period is fitted over a year or 80 revolutions
+_KEPT = 0.7  # of its height: a flown halo lower than this is no longer one
+_POSITION_KM = 1e4  # deviations allowed from the reference, relative to those in velocity only
+
+# nodes in a revolution, in turns: an NRHO's keep away from perilune (half a turn)
+_TURNS = {
+    "halo": np.arange(8) / 8,
+    "nrho": np.array([0.0, 0.15, 0.3, 0.4, 0.6, 0.7, 0.85]),
+}
+_DRO_NODES = 12
+
+UNSTABLE = (
+    "the orbit is unstable: the state at the epoch alone does not reproduce it, "
+    "use the trajectory (joined to 1 mm and 1 um/s at its nodes) or station-keeping"
+)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One flight: what, from when to when, in what."""
+
+    orbit: PeriodicOrbit
+    phase_deg: float
+    epoch: Epoch
+    start_s: float
+    end_s: float
+    ephemeris: Ephemeris
+    model: ForceModel
+    craft: dict
+
+    def arc(self, low_s, high_s, model) -> Arc:
+        table = self.ephemeris.table(self.epoch, low_s, high_s)
+        craft = self.craft if model is self.model else {}
+        return Arc(self.epoch, table, model, craft)
+
+
+def fly(
+    orbit: PeriodicOrbit,
+    phase_deg: float | None,
+    epoch: Epoch,
+    start_s: float,
+    end_s: float,
+    step_s: float,
+    ephemeris: Ephemeris,
+    model: ForceModel,
+    *,
+    mass_kg: float | None = None,
+    area_m2: float | None = None,
+    cr: float = 1.3,
+    name: str = "",
+) -> Trajectory:
+    """The periodic orbit flown in ``model``, MOON_ICRF, every ``step_s`` from start to end.
+
+    ``phase_deg`` holds at ``epoch`` (within 3 degrees), times are TDB seconds past it; without a
+    phase an NRHO takes the one with least shadow, another orbit 0. ``notes`` tell
+    ``mean_period_days``, ``perilune_flown_km`` (least, median, most), ``worst_position_gap_m``,
+    ``worst_velocity_gap_mm_s``, ``strays_km`` (furthest from the scaled CR3BP orbit), ``phase_deg``
+    and sentences in ``remarks``. Raises ConvergenceError when there is no such trajectory.
+    """
+    t = _grid(start_s, end_s, step_s)
+    craft = {} if mass_kg is None else {"mass_kg": mass_kg, "area_m2": area_m2, "cr": cr}
+    remarks = []
+    if phase_deg is None:
+        phase_deg = 0.0
+        if orbit.family == "nrho":
+            period_s = _locked_s(orbit)
+            phase_deg, shadow_h = choose_bright_phase(
+                _native(orbit), period_s, epoch, start_s, end_s, ephemeris
+            )
+            remarks.append(
+                f"phase {phase_deg:g} degrees chosen for least shadow of Earth and Moon "
+                f"({shadow_h:.1f} h in the span)"
+            )
+    task = _Task(orbit, phase_deg % 360.0, epoch, t[0], t[-1], ephemeris, model, craft)
+    if orbit.family == "dro":
+        states, extra = _fly_stable(task, t)
+    else:
+        states, extra = _fly_unstable(task, t)
+        remarks.append(UNSTABLE)
+    remarks.extend(extra.pop("remarks", []))
+    notes = {
+        "phase_deg": float(phase_deg),
+        "strays_km": stray_km(orbit, states, epoch, t, ephemeris),
+        **extra,
+        "remarks": remarks,
+    }
+    return Trajectory(epoch, t, states, "MOON_ICRF", name, notes)
+
+
+def fly_phased(orbit, phases_deg, epoch, start_s, end_s, step_s, ephemeris, model, **craft):
+    """One trajectory per phase along one orbit, all with the same mean revolution; see ``fly``."""
+    return [
+        fly(orbit, phase, epoch, start_s, end_s, step_s, ephemeris, model, **craft)
+        for phase in phases_deg
+    ]
+
+
+def sample_cr3bp(orbit: PeriodicOrbit, phase_deg: float, t_s, inertial: bool = False):
+    """States (N, 6), km and km/s, Moon-centred, in the closed world of the CR3BP.
+
+    On the rotating axes (x away from the Earth), velocities relative to them; ``inertial`` gives
+    them on fixed axes that coincide with the rotating ones at t_s = 0.
+    """
+    states = closed_world(orbit, phase_deg, t_s)
+    if not inertial:
+        return states
+    angle = np.atleast_1d(np.asarray(t_s, dtype=float)) / orbit.system.tu_s
+    c, s, rate = np.cos(angle), np.sin(angle), 1 / orbit.system.tu_s
+    x, y, z, vx, vy, vz = states.T
+    vx, vy = vx - rate * y, vy + rate * x
+    return np.column_stack([c * x - s * y, s * x + c * y, z, c * vx - s * vy, s * vx + c * vy, vz])
+
+
+def sample_kepler(orbit: PeriodicOrbit, phase_deg: float, epoch: Epoch, t_s, ephemeris: Ephemeris):
+    """States (N, 6), km and km/s, MOON_ICRF: the CR3BP orbit at the real Earth and Moon, not flown.
+
+    Scaled by the Earth-Moon distance of the instant, on the axes of EARTH_MOON_ROTATING.
+    """
+    return place(orbit, phase_deg, _locked_s(orbit), epoch, t_s, ephemeris)
+
+
+def _grid(start_s, end_s, step_s):
+    if not (math.isfinite(start_s) and math.isfinite(end_s) and end_s > start_s and step_s > 0):
+        raise SpanError(f"no span from {start_s} to {end_s} s by {step_s} s")
+    count = max(1, math.ceil((end_s - start_s) / step_s - 1e-9))
+    t = start_s + step_s * np.arange(count + 1)
+    t[-1] = end_s
+    return t
+
+
+def _locked_s(orbit) -> float:
+    """The mean revolution in s: the CR3BP period, which a resonance has fixed."""
+    return orbit.period_nd * orbit.system.tu_s
+
+
+def _native(orbit: PeriodicOrbit) -> PeriodicOrbit:
+    """The family's member with the orbit's period in the real month: the shape that can be flown.
+
+    The CR3BP record's month is 2 % longer than the Moon's, so at one period the shapes differ.
+    """
+    days = orbit.period_days
+    try:
+        if orbit.family == "dro":
+            return families.dro(period_days=days, system=REAL)
+        if orbit.family == "nrho":
+            return families.nrho(orbit.libration_point, orbit.branch, period_days=days, system=REAL)
+    except FamilyError:
+        pass  # past the end of the family in the other units: the named shape is the nearest
+    return orbit
+
+
+def _within_data(task, low_s, high_s):
+    """The span cut to the ephemerides, a day inside them."""
+    first, last = FIRST_S - task.epoch.tdb_s + DAY_S, LAST_S - task.epoch.tdb_s - DAY_S
+    return max(low_s, min(first, task.start_s)), min(high_s, max(last, task.end_s))
+
+
+def _measured(task, events_s, period_s):
+    """Mean revolution (s) by a line through the events, and the phase (degrees) at the epoch."""
+    if len(events_s) < 2:
+        return period_s, None
+    number = np.arange(len(events_s))
+    mean_s = float(np.polyfit(number, events_s, 1)[0]) if len(events_s) > 2 else float(
+        events_s[1] - events_s[0]
+    )  # fmt: skip
+    if events_s[0] <= 0.0 < events_s[-1]:
+        k = int(np.searchsorted(events_s, 0.0, side="right")) - 1
+        phase = 360.0 * -events_s[k] / (events_s[k + 1] - events_s[k])
+    else:
+        nearest = events_s[np.argmin(np.abs(events_s))]
+        phase = (-360.0 * nearest / mean_s) % 360.0
+    return mean_s, phase
+
+
+def _wrapped(angle_deg):
+    return (angle_deg + 180.0) % 360.0 - 180.0
+
+
+# ---------------------------------------------------------------- unstable: halo, NRHO
+
+
+def _fly_unstable(task: _Task, t):
+    """States (N, 6) on the grid and notes, for a halo or an NRHO."""
+    period_s = _locked_s(task.orbit)
+    remarks = []
+    try:
+        found = _lock(task, period_s)
+        kept = task.orbit.family != "halo" or found.height >= _KEPT * _height(task.orbit)
+    except ConvergenceError:
+        if task.orbit.family != "halo":
+            raise
+        found, kept = None, False
+    if found is None or not kept:
+        real_s = task.orbit.period_nd * REAL.tu_s
+        remarks.append(
+            f"a revolution of {period_s / DAY_S:.3f} days is longer than this halo's in the real "
+            f"month and would flatten it: flown with {real_s / DAY_S:.3f} days, the same number of "
+            "CR3BP time units in the Moon's own month"
+        )
+        found = _lock(task, real_s)
+    states = found.arc.between(found.nodes.t_s, found.nodes.states, t)
+    return states, {
+        "mean_period_days": found.mean_s / DAY_S,
+        "perilune_flown_km": found.perilunes,
+        "worst_position_gap_m": found.nodes.worst_gap_m,
+        "worst_velocity_gap_mm_s": found.nodes.worst_gap_mm_s,
+        "remarks": remarks,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    arc: Arc
+    nodes: Nodes
+    mean_s: float
+    phase_deg: float
+    perilunes: dict
+    height: float
+
+
+def _height(orbit):
+    """Largest |z| in LU."""
+    return orbit.amplitude_z_km / orbit.system.lu_km
+
+
+def _lock(task: _Task, period_s: float) -> _Found:
+    """The shot trajectory whose phase at the epoch and mean revolution are as asked.
+
+    Both follow the reference's, but for the wobble that the real Moon's eccentric orbit gives
+    each revolution; so the reference is shifted until they fit: the phase first, on a few
+    revolutions about the epoch.
+    """
+    shape = _native(task.orbit)
+    phase, length = task.phase_deg, period_s
+    brief = replace(task, start_s=max(task.start_s, -period_s), end_s=min(task.end_s, 2 * period_s))
+    near_epoch = brief.start_s < period_s and brief.end_s > -period_s
+    point = ForceModel(degree=0, bodies=task.model.bodies, srp=False)
+    if near_epoch:
+        for _ in range(_RETRIES):
+            found = _shoot(brief, shape, phase, length, point)
+            fault = _wrapped(task.phase_deg - found.phase_deg)
+            if abs(fault) < _AIM_DEG:
+                break
+            phase += fault
+    found = _shoot(task, shape, phase, length, task.model)
+    for _ in range(3):
+        fault = _wrapped(task.phase_deg - found.phase_deg) if near_epoch else 0.0
+        slow = period_s - found.mean_s
+        if abs(fault) < 0.6 * PHASE_DEG and abs(slow) < 0.5 * LOCK_DAYS * DAY_S:
+            break
+        phase, length = phase + fault, length + slow
+        found = _shoot(task, shape, phase, length, task.model)
+    return found
+
+
+def _shoot(task: _Task, shape, phase_deg, period_s, model) -> _Found:
+    """A continuous trajectory near the placed ``shape``, a revolution beyond both ends."""
+    turns = _TURNS[task.orbit.family]
+    offset = phase_deg / 360.0
+    first = math.floor(task.start_s / period_s + offset) - _MARGIN_REVS
+    last = math.ceil(task.end_s / period_s + offset) + _MARGIN_REVS
+    last = max(last, first + _LEAST_REVS)
+    node_t = ((first + np.arange(last - first)[:, None] + turns).ravel() - offset) * period_s
+    node_t = np.append(node_t, (last - offset) * period_s)
+    low, high = _within_data(task, node_t[0], node_t[-1])
+    node_t = node_t[(node_t >= low) & (node_t <= high)]
+    node_t = np.unique(np.concatenate([[min(low, task.start_s)], node_t])) if (
+        node_t[0] > task.start_s
+    ) else node_t  # fmt: skip
+    arc_low, arc_high = min(node_t[0], task.start_s), max(node_t[-1], task.end_s)
+    point = ForceModel(degree=0, bodies=model.bodies, srp=False)
+    rough = task.arc(arc_low, arc_high, point)
+    arc = replace(rough, model=model, craft=task.craft if model is task.model else {})
+    reference = place(shape, phase_deg, period_s, task.epoch, node_t, task.ephemeris)
+    speed = 2 * math.pi / period_s
+    weights = _POSITION_KM**2 * np.repeat([1.0, speed**2], 3)
+    nodes = grow(rough, node_t, reference, weights, len(turns), arc)
+    dense = np.arange(node_t[0], node_t[-1], period_s / 240)
+    states = arc.between(node_t, nodes.states, dense)
+    events = phase_events(task.orbit, states, task.epoch, dense, task.ephemeris)
+    mean_s, phase = _measured(task, events.phase_zero_s, period_s)
+    inside = (events.perilune_s >= task.start_s) & (events.perilune_s <= task.end_s)
+    perilunes = events.perilune_km[inside] if inside.any() else events.perilune_km
+    shown = (dense >= task.start_s - 0.5 * period_s) & (dense <= task.end_s + 0.5 * period_s)
+    heights = events.heights(dense, shown, period_s)
+    return _Found(arc, nodes, mean_s, phase_deg if phase is None else phase, _three(perilunes),
+                  heights)  # fmt: skip
+
+
+def _three(perilunes) -> dict:
+    """Least, median and most of the flown perilunes, km."""
+    values = np.asarray(perilunes, dtype=float)
+    return {
+        "least": float(values.min()),
+        "median": float(np.median(values)),
+        "most": float(values.max()),
+    }
+
+
+# ---------------------------------------------------------------- stable: DRO
+
+
+def _fly_stable(task: _Task, t):
+    """States (N, 6) on the grid and notes, for a DRO: one state, flown."""
+    period_s = _locked_s(task.orbit)
+    shape = _native(task.orbit)
+    revs = min(max(_FIT_DAYS * DAY_S, task.end_s) / period_s, _FIT_REVS)
+    low, high = _within_data(task, 0.0, max(revs, 4) * period_s)
+    if high < 4 * period_s and -task.epoch.tdb_s + FIRST_S < -4 * period_s:
+        low, high = -revs * period_s, 0.0  # the data end: fit backwards
+    point = ForceModel(degree=0, bodies=task.model.bodies, srp=False)
+    span = (min(low, task.start_s), max(high, task.end_s))
+    rough, full = task.arc(*span, point), task.arc(*span, task.model)
+    phase, length, state = task.phase_deg, period_s, None
+    needed = max(abs(task.start_s), abs(task.end_s))
+    worst = (np.inf, np.inf)
+    for attempt in range(_RETRIES):
+        arc = rough if attempt == 0 else full
+        state = _fit(task, arc, shape, phase, length, high if high > 0 else low, state, needed)
+        dense = np.arange(min(low, -1.2 * period_s), max(high, 1.2 * period_s), period_s / 240)
+        dense = dense[(dense >= arc.table.start_s) & (dense <= arc.table.end_s)]
+        path = arc.both_ways(state, dense)
+        events = phase_events(task.orbit, path, task.epoch, dense, task.ephemeris)
+        mean_s, found = _measured(task, events.phase_zero_s, period_s)
+        fault = _wrapped(task.phase_deg - found)
+        slow = period_s - mean_s
+        worst = (abs(fault), abs(slow) / DAY_S)
+        if attempt and abs(fault) < _AIM_DEG and abs(slow) < _AIM_DAYS * DAY_S:
+            break
+        phase, length = phase + fault, length + slow
+    if worst[0] > PHASE_DEG or worst[1] > LOCK_DAYS:
+        raise ConvergenceError(
+            f"the DRO's mean revolution could not be locked: {worst[1]:.3f} days and "
+            f"{worst[0]:.1f} degrees off"
+        )
+    flown = propagate(state, task.epoch, t, task.model, task.ephemeris, rtol=1e-13, **task.craft)
+    inside = (events.perilune_s >= task.start_s) & (events.perilune_s <= task.end_s)
+    perilunes = events.perilune_km[inside] if inside.any() else events.perilune_km
+    return flown.states, {
+        "mean_period_days": mean_s / DAY_S,
+        "perilune_flown_km": _three(perilunes),
+        "worst_position_gap_m": 0.0,
+        "worst_velocity_gap_mm_s": 0.0,
+        "state_km_km_s": state.tolist(),
+    }
+
+
+def _fit(task, arc, shape, phase_deg, period_s, end_s, state, needed_s):
+    """State (6) at the epoch whose flight to ``end_s`` keeps nearest the placed ``shape``.
+
+    Least squares on positions, over a few revolutions first; what is periodic in the residual
+    stays, a wrong mean period would not. Damped (Levenberg-Marquardt).
+    """
+    step = math.copysign(period_s / _DRO_NODES, end_s)
+    count = max(int(end_s / step), 2 * _DRO_NODES)
+    node_t = np.arange(count + 1) * step
+    node_t = node_t[(node_t >= arc.table.start_s) & (node_t <= arc.table.end_s)]
+    count = len(node_t) - 1
+    reference = place(shape, phase_deg, period_s, task.epoch, node_t, task.ephemeris)
+    scale = np.repeat([1.0, 2 * math.pi / period_s], 3)
+    now = count if state is not None else min(2 * _DRO_NODES, count)
+    state = reference[0].copy() if state is None else state
+    size = np.linalg.norm(reference[:, :3], axis=1).mean()
+    good = None
+    while True:
+        state, miss = _least_squares(arc, node_t[: now + 1], reference[: now + 1], state, scale)
+        if not miss < 0.5 * size:
+            if good is not None and abs(node_t[good[1]]) >= needed_s:
+                return good[0]  # stable as long as it is asked for, if not for a year
+            raise ConvergenceError(
+                "the DRO does not stay near its orbit in the real system; mean distance from it "
+                "in km", residual=miss,
+            )  # fmt: skip
+        good = (state, now)
+        if now == count:
+            return state
+        now = min(count, int(1.4 * now) + 1)
+
+
+def _least_squares(arc, node_t, reference, state, scale):
+    """State (6) at node_t[0] nearest the reference in positions, and the rms distance in km."""
+    damping = 0.0
+    path = arc.single(state, node_t)
+    cost = _rms(path, reference)
+    for _ in range(25):
+        _, matrices = arc.flow(path[:-1], node_t[:-1], node_t[1:])
+        product = np.empty((len(node_t), 6, 6))
+        product[0] = np.eye(6)
+        for k, matrix in enumerate(matrices):
+            product[k + 1] = matrix @ product[k]
+        slope = product[:, :3, :].reshape(-1, 6) * scale
+        residual = (reference - path)[:, :3].ravel()
+        square, pull = slope.T @ slope, slope.T @ residual
+        change = np.zeros(6)
+        for _ in range(8):
+            change = np.linalg.solve(square + damping * np.diag(np.diag(square)), pull)
+            length = np.linalg.norm(change)
+            change *= min(1.0, 3000.0 / length)
+            tried = state + change * scale
+            new_path = arc.single(tried, node_t)
+            new_cost = _rms(new_path, reference)
+            if new_cost <= cost * (1 + 1e-12):
+                damping = damping / 10 if damping > 1e-8 else 0.0
+                break
+            damping = max(10 * damping, 1e-6)
+        else:
+            return state, cost
+        gained = cost - new_cost
+        state, path, cost = tried, new_path, new_cost
+        if gained < 1e-5 * cost:
+            break
+    return state, cost
+
+
+def _rms(path, reference):
+    return float(np.sqrt(((path - reference)[:, :3] ** 2).sum(axis=1).mean()))
