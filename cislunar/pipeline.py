@@ -13,25 +13,26 @@ from cislunar.access import PairAccess, access_frame, all_pairs, find_access
 from cislunar.candidates import explain_gaps
 from cislunar.comms import CommScores, score_comms
 from cislunar.contacts import ContactPlan, plan_contacts
-from cislunar.fill import Evaluator, add_options, choose_portfolio, node_tags, rank_options
+from cislunar.fill import Evaluator, choose_portfolio, rank_options
 from cislunar.gaps import unserved_seconds
 from cislunar.links import LinkPass, close_links
 from cislunar.livepath import live_path
 from cislunar.nodes import Node, expand_nodes
+from cislunar.options import add_options, node_tags
 from cislunar.positioning import (
     PositioningResult,
-    Ranging,
-    find_ranging,
     is_source,
     positioning_need,
     score_positioning,
 )
 from cislunar.products import MAKER, SCHEMA_VERSION, naif_ids
 from cislunar.progress import Progress
+from cislunar.ranging import Ranging, find_ranging, map_signals
 from cislunar.results import Results
 from cislunar.scenario import Scenario, resolved_yaml
-from cislunar.tracks import Tracks, World, build_tracks, build_world, extend_tracks, time_grid
+from cislunar.tracks import Tracks, build_tracks, extend_tracks, time_grid
 from cislunar.trajectories import build_trajectories
+from cislunar.world import World, build_world
 from orbits.ephemeris import De440
 from orbits.errors import CislunarError
 from orbits.frames import earth_orientation_note
@@ -182,7 +183,6 @@ def _gaps(situation: Situation, comms: CommScores, positioning: PositioningResul
 
 def _coverage(situation: Situation):
     from cislunar.coverage import map_coverage
-    from cislunar.positioning import map_signals
 
     scenario, nodes = situation.scenario, situation.nodes
     if not scenario.regions:
@@ -232,7 +232,6 @@ def _changed(a: Node, b: Node) -> bool:
 
 def _fill(base: Situation, comms, positioning, ephemeris: De440, bar: Progress):
     scenario = base.scenario
-    pool = {option.id: option for option in scenario.options}
     needs = _needs(base.nodes)
     span = (0.0, base.tracks.span_s)
     served = _served(comms, positioning)
@@ -242,7 +241,7 @@ def _fill(base: Situation, comms, positioning, ephemeris: De440, bar: Progress):
     def evaluate(ids: tuple[str, ...]) -> dict[tuple[str, str], float]:
         if not ids:
             return dict(base_unserved)
-        augmented = add_options(scenario, [pool[option] for option in ids])
+        augmented = add_options(scenario, ids)
         more = extended(base, augmented, ephemeris)
         found = unserved_seconds(score_comms(more.plan, more.nodes, served_only=True).served, span)
         if more.ranging is base.ranging and not any(

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import erfa
 import numpy as np
 
-from orbits.constants import CR3BP_LU_KM, CR3BP_TU_S, DEG, MOON_RADIUS_KM
+from cislunar.world import World, build_world
+from orbits.constants import DEG, MOON_RADIUS_KM
 from orbits.epoch import Epoch
-from orbits.frames import rotation, rotation_and_rate
 
 if TYPE_CHECKING:
     from cislunar.nodes import Node
@@ -57,53 +57,9 @@ class Tracks:
         return float(self.t_s[1] - self.t_s[0])
 
 
-@dataclass(frozen=True, eq=False)
-class World:
-    """The bodies at the grid instants: real, or the closed three-body world of ``cr3bp``.
-
-    ``moon_axes`` and ``moon_rate`` (T, 3, 3) turn ICRF vectors into MOON_ME; ``earth_axes`` and
-    ``earth_rate`` likewise into ITRF; ``earth`` and ``sun`` (T, 6) Moon-centred.
-    """
-
-    moon_axes: np.ndarray
-    moon_rate: np.ndarray
-    earth_axes: np.ndarray
-    earth_rate: np.ndarray
-    earth: np.ndarray
-    sun: np.ndarray
-
-
 def time_grid(duration_s: float, step_s: float) -> np.ndarray:
     """Uniform instants from 0 to ``duration_s`` inclusive, seconds, no further apart than asked."""
     return np.linspace(0.0, duration_s, max(8, math.ceil(duration_s / step_s - 1e-9)) + 1)
-
-
-def closed_world_axes(epoch: Epoch, t_s: np.ndarray, ephemeris: De440):
-    """Axes (T, 3, 3) and rates of the three-body rotating frame, turning uniformly at 1 / TU.
-
-    At the epoch they are the true Earth-Moon rotating axes, so that the Earth's real spin axis
-    keeps its real attitude to the orbit plane.
-    """
-    at_epoch = rotation("EARTH_MOON_ROTATING", epoch, np.zeros(1), ephemeris)[0]
-    angle, rate = t_s / CR3BP_TU_S, 1.0 / CR3BP_TU_S
-    c, s, zero, one = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
-    turn = np.stack([c, s, zero, -s, c, zero, zero, zero, one], axis=1).reshape(-1, 3, 3)
-    spin = rate * np.stack([-s, c, zero, -c, -s, zero, zero, zero, zero], axis=1).reshape(-1, 3, 3)
-    return turn @ at_epoch, spin @ at_epoch
-
-
-def build_world(fidelity: str, epoch: Epoch, t_s: np.ndarray, ephemeris: De440) -> World:
-    """The bodies' places and attitudes at ``t_s`` seconds past ``epoch`` for a fidelity."""
-    earth_axes, earth_rate = rotation_and_rate("ITRF", epoch, t_s, ephemeris)
-    sun = ephemeris.state("sun", "moon", epoch, t_s)
-    if fidelity == "cr3bp":
-        axes, rate = closed_world_axes(epoch, t_s, ephemeris)
-        earth = np.concatenate([-CR3BP_LU_KM * axes[:, 0], -CR3BP_LU_KM * rate[:, 0]], axis=1)
-        facing_earth = np.diag([-1.0, -1.0, 1.0])  # longitude 0 looks at the Earth, down -x
-        return World(facing_earth @ axes, facing_earth @ rate, earth_axes, earth_rate, earth, sun)
-    moon_axes, moon_rate = rotation_and_rate("MOON_ME", epoch, t_s, ephemeris)
-    earth = ephemeris.state("earth", "moon", epoch, t_s)
-    return World(moon_axes, moon_rate, earth_axes, earth_rate, earth, sun)
 
 
 def _turned(axes: np.ndarray, rate: np.ndarray, body_vector: np.ndarray) -> np.ndarray:

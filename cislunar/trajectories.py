@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cislunar.world import closed_world_axes
 from orbits.constants import DEG, GM_EARTH_KM3_S2, GM_MOON_KM3_S2
 from orbits.epoch import Epoch
 from orbits.errors import InputError
@@ -129,10 +130,17 @@ def _fly_three_body(scenario, node, t_s, ephemeris) -> Trajectory:
             ephemeris, force_model(scenario),
             mass_kg=node.mass_kg, area_m2=node.area_m2, cr=node.cr, name=node.name,
         )  # fmt: skip
-    return correct.place(
-        orbit, node.orbit.phase_deg, scenario.start, t_s, ephemeris,
-        closed_world=scenario.fidelity == "cr3bp", name=node.name,
-    )  # fmt: skip
+    phase_deg = node.orbit.phase_deg or 0.0
+    if scenario.fidelity == "kepler":
+        states = correct.sample_kepler(orbit, phase_deg, scenario.start, t_s, ephemeris)
+        return Trajectory(scenario.start, t_s, states, "MOON_ICRF", node.name)
+    turning = correct.sample_cr3bp(orbit, phase_deg, t_s)
+    axes, rate = closed_world_axes(scenario.start, t_s, ephemeris)
+    place = np.einsum("tij,ti->tj", axes, turning[:, :3])
+    speed = np.einsum("tij,ti->tj", axes, turning[:, 3:])
+    speed += np.einsum("tij,ti->tj", rate, turning[:, :3])
+    states = np.concatenate([place, speed], axis=1)
+    return Trajectory(scenario.start, t_s, states, "MOON_ICRF", node.name)
 
 
 def initial_state(orbit, start: Epoch, ephemeris: De440) -> tuple[np.ndarray, float]:
