@@ -150,7 +150,7 @@ class Resolver:
         present = out.get(key)
         if present is not None and not isinstance(present, (list, tuple)):
             return  # reported where the list is read
-        have = {_name_of(e) for e in present or []}
+        have = [_name_of(e) for e in present or []]
         # what the file says itself wins over what an include brings
         out[key] = [*(present or []), *(e for e in entries if _name_of(e) not in have)]
 
@@ -225,10 +225,18 @@ class Resolver:
     def _paths(self, entry: dict[str, Any], here: str) -> None:
         """Makes file names absolute, as seen from the scenario file."""
         if isinstance(entry.get("horizon"), (str, Path)):
-            entry["horizon"] = str((self.folder / entry["horizon"]).resolve())
+            entry["horizon"] = self._absolute(entry["horizon"], f"{here}.horizon")
         orbit = entry.get("orbit")
         if isinstance(orbit, dict) and isinstance(orbit.get("file"), (str, Path)):
-            entry["orbit"] = {**orbit, "file": str((self.folder / orbit["file"]).resolve())}
+            file = self._absolute(orbit["file"], f"{here}.orbit.file")
+            entry["orbit"] = {**orbit, "file": file}
+
+    def _absolute(self, path: str | Path, key: str) -> str:
+        try:
+            return str((self.folder / path).resolve())
+        except (OSError, ValueError, RuntimeError):
+            self.fault(key, f"{show(str(path))} is not a path", "a file name")
+            return str(path)
 
     # terminals ----------------------------------------------------------------------------------
 
@@ -338,10 +346,10 @@ class Resolver:
                 done += [self._option({"from": m}, here) for m in group["members"]]
             else:
                 done.append(self._option({"from": entry}, here))
-        unique: dict[Any, Any] = {}
+        unique: dict[str, Any] = {}
         for record in done:
             if isinstance(record, dict):
-                unique.setdefault(record.get("id", len(unique)), record)
+                unique.setdefault(str(record.get("id", len(unique))), record)
         return list(unique.values())
 
     def _option(self, entry: dict[str, Any], here: str) -> Any:

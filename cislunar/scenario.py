@@ -80,15 +80,15 @@ class Scenario(Record):
     budget_oku_jpy: Oku | None = key("budget of a portfolio, oku yen (1e8 yen)")
     outputs: Outputs = key("reports to write", Outputs())
 
-    def __init__(self, **data: Any):
-        faults: list[InputError] = []
-        resolver = Resolver(data, Path.cwd(), None)
+    def __init__(self, _origin: tuple[Path, str | None] | None = None, /, **data: Any):
+        folder, file = _origin or (Path.cwd(), None)
+        resolver = Resolver(data, folder, file)
         resolved = resolver.resolve()
-        faults += resolver.faults
+        faults = list(resolver.faults)
         try:
             super().__init__(**resolved)
         except ValidationError as error:
-            faults += as_faults(error, resolved, None, Scenario)
+            faults += as_faults(error, resolved, file, type(self))
         raise_all(_distinct(faults))
 
     @model_validator(mode="after")
@@ -188,19 +188,11 @@ def _distinct(faults: list[InputError]) -> list[InputError]:
     return list(seen.values())
 
 
-def scenario_from(raw: dict[str, Any], folder: str | Path = ".", file: str | None = None):
+def scenario_from(
+    raw: dict[str, Any], folder: str | Path = ".", file: str | None = None
+) -> Scenario:
     """The scenario of a mapping; names in it are looked up, paths are relative to ``folder``."""
-    resolver = Resolver(raw, Path(folder), file)
-    resolved = resolver.resolve()
-    faults = list(resolver.faults)
-    scenario = None
-    try:
-        scenario = Scenario.model_validate(resolved)
-    except ValidationError as error:
-        faults += as_faults(error, resolved, file, Scenario)
-    raise_all(_distinct(faults))
-    assert scenario is not None
-    return scenario
+    return Scenario((Path(folder), file), **{str(k): v for k, v in raw.items()})
 
 
 def load_scenario(path: str | Path) -> Scenario:
