@@ -37,7 +37,7 @@ def mean_to_true(mean_rad, eccentricity) -> np.ndarray:
     """True anomalies in rad, in the same turn as the mean anomalies ``mean_rad``.
 
     >>> float(round(mean_to_true(1.0, 0.6), 6))
-    2.028821
+    2.23726
     """
     e = np.asarray(eccentricity, dtype=float)
     big = mean_to_eccentric(mean_rad, e)

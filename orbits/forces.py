@@ -38,8 +38,8 @@ SUN_RADIUS_KM = 695700.0  # IAU 2015 nominal
 CR3BP, EPHEMERIS = 0, 1  # model codes
 
 # places in the vector of constants
-MU, FIRST, RATE, GM, GM_BODIES, GM_FIELD, RADIUS, PRESSURE, HIT_MOON, HIT_EARTH, SIZE = (
-    0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13,
+MU, FIRST, RATE, GM, GM_BODIES, GM_FIELD, RADIUS, PRESSURE, HIT_MOON, HIT_EARTH, SHADOW, SIZE = (
+    0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14,
 )  # fmt: skip
 _BODIES = {
     "earth": GM_EARTH_KM3_S2, "sun": GM_SUN_KM3_S2,
@@ -63,6 +63,7 @@ class ForceModel:
     bodies: tuple[str, ...] = ("earth", "sun", "jupiter", "venus")
     srp: bool = True
     order: int | None = None
+    shadow: bool = True  # of the Moon and the Earth, on solar pressure
 
     def __post_init__(self):
         if self.degree != 0 and not 2 <= self.degree <= DEGREE_MAX:
@@ -90,7 +91,7 @@ class ForceModel:
 
 
 def pack(model: ForceModel, table: BodyTable, *, area_m2=None, mass_kg=None, cr=1.3, impact=True):
-    """The arrays a kernel needs: constants (13,), table, harmonics, and the width of scratch rows.
+    """The arrays a kernel needs: constants (14,), table, harmonics, and the width of scratch rows.
 
     Raises InputError for an area without a mass (or the reverse), or one that is not positive.
     """
@@ -105,6 +106,7 @@ def pack(model: ForceModel, table: BodyTable, *, area_m2=None, mass_kg=None, cr=
     c[GM_FIELD], c[RADIUS] = GRAVITY_GM_KM3_S2, GRAVITY_RADIUS_KM
     if model.srp and area_m2 is not None and mass_kg is not None:
         c[PRESSURE] = SOLAR_PRESSURE_N_M2 * cr * area_m2 / mass_kg * 1e-3 * AU_KM**2
+    c[SHADOW] = float(model.shadow)
     if impact:
         c[HIT_MOON], c[HIT_EARTH] = MOON_RADIUS_KM, EARTH_RADIUS_KM
     field = harmonics(model.degree, model.order) if model.degree else NO_FIELD
@@ -210,10 +212,11 @@ def rhs(model, n, t, y, c, table, field, work, dy):
             _add_gradient(g, gm, dx, dyy, dz, d2)
     if c[PRESSURE] != 0.0:
         sx, sy, sz = body[SUN] - x, body[SUN + 1] - yy, body[SUN + 2] - z
-        lit = lit_fraction(sx, sy, sz, -x, -yy, -z, MOON_RADIUS_KM)
-        lit *= lit_fraction(
-            sx, sy, sz, body[EARTH] - x, body[EARTH + 1] - yy, body[EARTH + 2] - z, EARTH_RADIUS_KM
-        )
+        lit = 1.0
+        if c[SHADOW] != 0.0:
+            ex, ey, ez = body[EARTH] - x, body[EARTH + 1] - yy, body[EARTH + 2] - z
+            lit = lit_fraction(sx, sy, sz, -x, -yy, -z, MOON_RADIUS_KM)
+            lit *= lit_fraction(sx, sy, sz, ex, ey, ez, EARTH_RADIUS_KM)
         d2 = sx * sx + sy * sy + sz * sz
         push = -lit * c[PRESSURE] / (d2 * math.sqrt(d2))
         ax += push * sx

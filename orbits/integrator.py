@@ -204,8 +204,8 @@ def arcs(
 
     With n = 42 columns 6 to 41 are the transition matrices. ``how`` and ``when`` (K,) tell how
     and at what time each arc ended. ``t_out`` (N,), empty or for a single arc, asks for the
-    states ``out`` (N, 6) on the way. The one entry point, so that everything is compiled once; all arrays
-    must be writable and contiguous, or Numba compiles it again for their types.
+    states ``out`` (N, 6) on the way. The one entry point, so that everything is compiled once; all
+    arrays must be writable and contiguous, or Numba compiles it again for their types.
     """
     k = np.zeros((30, n))
     work = np.zeros((8, width))

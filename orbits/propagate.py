@@ -106,8 +106,10 @@ def _run_path(model, state, t0, t_out, arrays: _Arrays, rtol, step_max, name="")
     return out
 
 
-def _increasing(t_out, key):
+def _increasing(t_out, key, least=0):
     t = _times(t_out, key)
+    if t.size < least:
+        raise InputError("a trajectory wants two output times or more", key=key)
     if t.size and not (np.diff(t) > 0).all():
         raise InputError("output times must increase", key=key)
     return t
@@ -162,7 +164,7 @@ def propagate(
     >>> flown.states.shape
     (61, 6)
     """
-    t = _increasing(t_out_s, "t_out_s")
+    t = _increasing(t_out_s, "t_out_s", 2)
     t0 = float(_times(t0_s, "t0_s")[0])
     table = ephemeris.table(epoch, min(t0, t[0]), max(t0, t[-1]))
     arrays = pack(model, table, area_m2=area_m2, mass_kg=mass_kg, cr=cr, impact=impact)
@@ -182,6 +184,8 @@ def flow(
     matrices hold the gradients of all gravity terms and not of the solar pressure.
     """
     states = _states(states)
+    if not states.shape[0]:
+        return _split(np.empty((0, 42)), stm)
     t0, t1 = (_broadcast(t, states.shape[0]) for t in (t0_s, t1_s))
     shift = epoch - table.epoch
     c, coefficients, field = pack(
@@ -210,7 +214,7 @@ def propagate_kepler(
     for an unbound state.
     """
     a, e, i, raan, argp, mean = elements_from_state(_states(state)[0], gm)
-    t = _increasing(t_out_s, "t_out_s")
+    t = _increasing(t_out_s, "t_out_s", 2)
     states = state_from_elements(
         a, e, i, raan, argp, mean + np.sqrt(gm / a**3) * (t - t0_s), gm
     )  # fmt: skip
