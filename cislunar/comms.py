@@ -224,7 +224,8 @@ class _View:
         n = self.table.number(name)
         if service == "crosslink":
             t = self.table
-            levels = np.unique(t.rate_bps[t.source == n])
+            most = t.rate_bps[t.source == n].max(initial=0.0)
+            levels = np.unique(t.rate_bps[t.rate_bps <= most])
             return float(_integral(levels, lambda r: self._crosslink(n, self.at_rate(r)).total_s))
         return float(self.volumes(service)[n])
 
@@ -238,8 +239,9 @@ class _View:
             t = t.keep(self.stations[t.target])
         else:
             t = t.keep(~self.stations[t.source] & (self.stations | self.transit)[t.target])
-        sent = outer | self.places
-        levels = np.unique(t.rate_bps[sent[t.source]])
+        # the narrowest hop may be any, but no level above what the places themselves send counts
+        most = t.rate_bps[(outer | self.places)[t.source]].max(initial=0.0)
+        levels = np.unique(t.rate_bps[t.rate_bps <= most])
 
         def live_s(rate):
             part = t.keep(t.rate_bps >= rate)

@@ -125,9 +125,15 @@ class ContactTable:
 
 
 def table_of(plan, names=()) -> ContactTable:
-    """The contact table of a plan (one already made is returned as it is)."""
+    """The contact table of a plan, with nodes of the given names even if they have no contact."""
     if isinstance(plan, ContactTable):
-        return plan
+        if {str(n) for n in names} <= set(plan.names):
+            return plan
+        ends = (np.array(plan.names, dtype=object)[n] for n in (plan.source, plan.target))
+        return ContactTable.of_arrays(
+            plan.contact_id, *ends, plan.start_s, plan.end_s, plan.rate_bps, plan.owlt_s,
+            names=[*plan.names, *names], span_s=plan.span_s, epoch=plan.epoch,
+        )  # fmt: skip
     return ContactTable.of_arrays(
         plan.contact_id, plan.source, plan.target, plan.start_s, plan.end_s, plan.rate_bps,
         plan.owlt_s, names=names, span_s=plan.span_s, epoch=plan.epoch,
