@@ -34,6 +34,11 @@ PILOT_CHIP_M = C_KM_S * 1e3 / 5.115e6
 LOOP_BANDWIDTH_HZ = 1.0
 EARLY_LATE_CHIPS = 0.5
 PILOT_SHARE_DB = -3.0
+# what a system's members are called -> the word of its row in the error budget
+SYSTEMS = {
+    "lcrns": "lcrns", "nsns": "nsns", "intuitive-machines": "nsns", "moonlight": "moonlight",
+    "lnss": "lnss", "ispace": "ispace",
+}  # fmt: skip
 THREE_BODY = ("dro", "halo", "nrho", "lyapunov", "butterfly")
 
 
@@ -59,15 +64,16 @@ def sigma_uere_m(*sigmas_m) -> float:
 def sise_class(node: Node, china: Iterable[str] = ("cnsa", "cas")) -> str:
     """Which row of the error budget a navigation source belongs to, by a word of its label.
 
-    A surface node is a beacon; a known system's member is found by its constellation, record or
-    name; then Chinese operators; then three-body orbits; anything else gets the LANS bound.
+    A surface node is a beacon; a known system's member is found by its constellation, record,
+    name or operator; then Chinese operators; then three-body orbits; anything else gets the LANS
+    bound. Intuitive Machines' satellites are the NSNS that carry the LCRNS service.
     """
     if node.kind == "asset":
         return "beacon"
-    parts = (node.constellation, node.catalog_id, node.name)
+    parts = (node.constellation, node.catalog_id, node.name, node.operator)
     words = " ".join(str(p) for p in parts if p).lower()
-    for system in ("lcrns", "nsns", "moonlight", "lnss", "ispace"):
-        if system in words:
+    for sign, system in SYSTEMS.items():
+        if sign in words:
             return system
     if node.operator is not None and node.operator in tuple(china):
         return "china"

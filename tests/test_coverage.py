@@ -85,6 +85,82 @@ def test_three_dro_satellites_cover_the_surface(validation, evidence):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("case_id", ["vis_nrho_9to2", "vis_dro_70000km"])
+def test_one_satellite_seen_from_five_sites(validation, evidence, case_id):
+    case = validation("visibility.yaml", case_id)
+    model = validation("visibility.yaml")["definitions"]["cr3bp"]
+    mu, lu = model["mu"], model["LU_km"]
+    given_ = case["inputs"]
+    x0, z0, vy0 = given_["state_x0_z0_vy0"]
+    n, period = 20_000, given_["period_TU"]
+    t = np.arange(n) * period / n
+    path = np.asarray(cr3bp_path(np.array([x0, 0, z0, 0, vy0, 0.0]), t, mu))[:, :3]
+    places = (lu * (path - [1 - mu, 0, 0]) * [-1.0, -1.0, 1.0])[None]
+    step_h = period * model["TU_s"] / 3600.0 / n
+    worst_percent = worst_gap = 0.0
+    for name, (lat, lon) in given_["sites_lat_lon"].items():
+        unit = unit_vectors(np.array([lat]), np.array([lon]))
+        expected = case["expected"]["sites"][name]
+        for mask, percent in expected["percent_by_mask"].items():
+            once = cell_views(unit, places, mask * DEG, step_h, radius_km=model["moon_radius_km"])
+            got = 100.0 * once["availability_frac"][0]
+            worst_percent = max(worst_percent, abs(got - percent))
+            if percent > 0.0:  # twice round, so that no gap is cut
+                twice = cell_views(
+                    unit, np.concatenate([places, places], axis=1), mask * DEG, step_h,
+                    radius_km=model["moon_radius_km"],
+                )  # fmt: skip
+                gap = expected["longest_gap_h_by_mask"][mask]
+                worst_gap = max(worst_gap, abs(twice["longest_gap_s"][0] - gap))
+    tolerance = case["tolerance"]
+    evidence(
+        "Visibility of one satellite from lunar sites", f"independent computation {case_id}", 20,
+        worst_percent, tolerance["percent"], "percent", tolerance["reason"],
+    )  # fmt: skip
+    evidence(
+        "Longest gap of one satellite at lunar sites", f"independent computation {case_id}", 20,
+        worst_gap, tolerance["gap_h"], "h", tolerance["reason"],
+    )  # fmt: skip
+
+
+def test_frozen_ellipses_seen_from_the_south_pole(validation, evidence):
+    model_radius, gm = 1737.4, 4902.800066
+    n = 100_000
+    worst_percent = worst_h = worst_period = 0.0
+    rows = 0
+    for name in ("kepler_ely_i56p2", "kepler_ely_i63", "kepler_lncss", "kepler_khon_like"):
+        case = validation("elfo.yaml", name)
+        a, e, inc = (case["inputs"][k] for k in ("a_km", "e", "i_deg"))
+        period_h = 2 * math.pi * math.sqrt(a**3 / gm) / 3600.0
+        worst_period = max(worst_period, abs(period_h - case["expected"]["period_h"]))
+        # one revolution from apoapsis to apoapsis, so that the gap about periapsis is whole
+        mean = math.pi + np.arange(n) * 2 * math.pi / n
+        ecc = mean + e * np.sin(mean)
+        for _ in range(80):
+            ecc -= (ecc - e * np.sin(ecc) - mean) / (1 - e * np.cos(ecc))
+        x, y = a * (np.cos(ecc) - e), a * math.sqrt(1 - e * e) * np.sin(ecc)
+        # argument of periapsis 90 deg: periapsis is northernmost
+        places = np.stack([-y, x * math.cos(inc * DEG), x * math.sin(inc * DEG)], axis=1)[None]
+        pole = unit_vectors(np.array([-90.0]), np.array([0.0]))
+        for mask, row in case["expected"]["by_mask_deg"].items():
+            views = cell_views(pole, places, mask * DEG, period_h / n, radius_km=model_radius)
+            percent = 100 * views["availability_frac"][0]
+            gap_h = views["longest_gap_s"][0]
+            worst_percent = max(worst_percent, abs(percent - row["visible_percent"]))
+            worst_h = max(worst_h, abs(gap_h - row["gap_h"]), abs(period_h - gap_h - row["pass_h"]))
+            rows += 1
+    tolerance = case["tolerance"]
+    for label, residual, key, unit in (
+        ("share", worst_percent, "visible_percent", "percent"), ("gap and pass", worst_h, "hours", "h"),
+        ("period", worst_period, "period_h", "h"),
+    ):  # fmt: skip
+        evidence(
+            f"South-pole visibility of frozen ellipses: {label}",
+            "independent two-body computation, kepler rows", rows, residual, tolerance[key], unit,
+            tolerance["reason"],
+        )  # fmt: skip
+
+
 # --- cells and regions -------------------------------------------------------------------------
 
 

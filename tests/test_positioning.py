@@ -494,6 +494,7 @@ def test_error_budget_rows():
     ellipse = SimpleNamespace(kind="keplerian")
     cases = {
         "lcrns-2": (FakeNode("x", "spacecraft", catalog_id="lcrns-2", orbit=ellipse), 4.48),
+        "im": (FakeNode("im-sat-2", "spacecraft", operator="intuitive-machines"), 4.48),
         "moonlight": (FakeNode("moonlight-nav-1", "spacecraft", orbit=ellipse), 4.5),
         "lnss": (FakeNode("a", "spacecraft", constellation="lnss", orbit=ellipse), 5.0),
         "ispace": (FakeNode("ispace-m2-5", "spacecraft", orbit=ellipse), 10.0),
