@@ -73,7 +73,11 @@ def volume(bits) -> str:
 def _scaled(value: float, unit: str) -> str:
     for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= factor:
-            return f"{value / factor:,.{0 if value >= 100 * factor else 1}f} {prefix}{unit}".replace(" ", "\u00a0")
+            return (
+                f"{value / factor:,.{0 if value >= 100 * factor else 1}f} {prefix}{unit}".replace(
+                    " ", "\u00a0"
+                )
+            )
     return f"{value:.0f}\u00a0{unit}"
 
 

@@ -84,9 +84,7 @@ def fill_rows(results, text: Text) -> pd.DataFrame:
     """The options that were evaluated, as ranked, with a display name ``label`` in one language."""
     frame = results.fills
     frame = frame[frame["gap_hours_filled"].notna()].copy()
-    frame["label"] = [
-        option_label(row, text.language) for row in frame.to_dict(orient="records")
-    ]
+    frame["label"] = [option_label(row, text.language) for row in frame.to_dict(orient="records")]
     return frame
 
 

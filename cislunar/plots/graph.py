@@ -23,7 +23,7 @@ def instant_s(results, t) -> float:
 
 
 def network(results, t=None, text: Text | None = None) -> dict:
-    """A plotly specification of the links up at ``t``: stations, spacecraft and assets in columns."""
+    """A plotly specification of the links up at ``t``, a column a kind of node."""
     text = text or Text()
     t_s = instant_s(results, t)
     contacts = results.contacts
@@ -37,9 +37,7 @@ def network(results, t=None, text: Text | None = None) -> dict:
             bow = 0.28 * np.sin(np.pi * share) if kind == "spacecraft" else 0.0
             position[name] = (x + bow - (0.14 if kind == "spacecraft" else 0.0), 1.0 - share)
     pairs: dict[tuple[str, str], float] = {}
-    for source, target, rate in zip(
-        live["source"], live["target"], live["rate_bps"], strict=True
-    ):
+    for source, target, rate in zip(live["source"], live["target"], live["rate_bps"], strict=True):
         if source in position and target in position:
             key = (source, target) if source < target else (target, source)
             pairs[key] = max(pairs.get(key, 0.0), float(rate))

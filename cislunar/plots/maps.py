@@ -250,9 +250,8 @@ def _assets(results, frame, polar, south, project):
     for node in results.nodes:
         if node.kind != "asset":
             continue
-        if polar and (node.latitude_deg < 0) == south and 90 - abs(node.latitude_deg) <= frame:
-            inside.append(node)
-        elif not polar:
+        same_cap = (node.latitude_deg < 0) == south and 90 - abs(node.latitude_deg) <= frame
+        if same_cap or not polar:
             inside.append(node)
     if not inside:
         return [], []

@@ -165,7 +165,7 @@ def orbits_3d(results, text: Text | None = None) -> dict:
         }
     ]  # fmt: skip
     for name, path in paths.items():
-        colour, dash = styles[name]
+        colour, _ = styles[name]
         data.append(
             {
                 "type": "scatter3d", "mode": "lines", "name": name, "x": path[:, 0],
@@ -193,7 +193,10 @@ def orbits_3d(results, text: Text | None = None) -> dict:
         "data": data,
         "layout": style.layout(
             height=620, margin={"l": 0, "r": 0, "t": 10, "b": 0},
-            scene={**scene, "aspectmode": "cube", "camera": {"eye": {"x": 1.1, "y": -1.3, "z": 0.8}}},
+            scene={
+                **scene, "aspectmode": "cube",
+                "camera": {"eye": {"x": 1.1, "y": -1.3, "z": 0.8}},
+            },
             legend={"orientation": "v", "x": 1.0, "y": 1.0, "xanchor": "left"},
         ),
     }  # fmt: skip

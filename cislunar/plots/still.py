@@ -47,9 +47,7 @@ def static_orbits(results, text: Text | None = None):
 def _orbit_axes(axes, results, text):
     paths = rotating_paths(results)
     reach = _reach(paths, list(paths))
-    for ax, (i, j, word) in zip(
-        axes, ((0, 1, "orbits.xy"), (0, 2, "orbits.xz")), strict=True
-    ):
+    for ax, (i, j, word) in zip(axes, ((0, 1, "orbits.xy"), (0, 2, "orbits.xz")), strict=True):
         for k, (name, path) in enumerate(paths.items()):
             ax.plot(
                 path[:, i] / 1e3, path[:, j] / 1e3, lw=0.8, label=name,

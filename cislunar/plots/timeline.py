@@ -71,9 +71,7 @@ def _dominant(frame, span_s, step_s):
         last = np.concatenate((first[1:], [bins]))
         for i, j in zip(first, last, strict=True):
             if state[i]:
-                rows.append(
-                    (causes[state[i] - 1], i * step_s, min(j * step_s, span_s), place)
-                )
+                rows.append((causes[state[i] - 1], i * step_s, min(j * step_s, span_s), place))
     return pd.DataFrame(rows, columns=["cause", "start_s", "end_s", "place"])
 
 

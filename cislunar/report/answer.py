@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cislunar.plots.bars import cause_hours, option_label
 from cislunar import display as fmt
+from cislunar.plots.bars import cause_hours, option_label
 from cislunar.text import Text
 
 WORST = 3
@@ -67,7 +67,8 @@ def _worst(needs, text):
         return ""
     items = [
         text(
-            "answer.worst_item", asset=r.asset, service=text.either(f"service.{r.service}", r.service),
+            "answer.worst_item", asset=r.asset,
+            service=text.either(f"service.{r.service}", r.service),
             achieved=fmt.percent(r.achieved), need=fmt.percent(r.need),
         )
         for r in missed.head(WORST).itertuples()
@@ -78,9 +79,7 @@ def _worst(needs, text):
 def _longest(results, needs, text, gap):
     judged = set(zip(needs["asset"], needs["service"], strict=True))
     frame = results.gaps
-    mine = frame[
-        [k in judged for k in zip(frame["place"], frame["service"], strict=True)]
-    ]
+    mine = frame[[k in judged for k in zip(frame["place"], frame["service"], strict=True)]]
     if mine.empty:
         return ""
     top = mine.loc[mine["duration_s"].astype(float).idxmax()]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlparse
 
+from cislunar import display as fmt
 from cislunar.plots import style
 from cislunar.plots.bars import cause_hours, option_label
-from cislunar import display as fmt
 from cislunar.report.answer import answer_sentences, why_sentences
 from cislunar.report.supply import supply_rows
 from cislunar.text import Text
@@ -108,7 +109,9 @@ def _head(text, *names, numbers=()):
 def _notes(results, text):
     """The run's statements; a statement may be one string or one a language."""
     notes = results.manifest.get("notes") or ()
-    return [n.get(text.language, next(iter(n.values()))) if isinstance(n, dict) else n for n in notes]
+    return [
+        n.get(text.language, next(iter(n.values()))) if isinstance(n, dict) else n for n in notes
+    ]
 
 
 def _scenario(results, text):
@@ -147,7 +150,8 @@ def _forces(scenario, text):
     else:
         degree, bodies, srp = model.moon_degree, model.bodies, model.srp
     return text(
-        "scenario.forces_value", degree=degree, bodies=text("list.joiner").join(text(f"body.{b}") for b in bodies),
+        "scenario.forces_value", degree=degree,
+        bodies=text("list.joiner").join(text(f"body.{b}") for b in bodies),
         srp=text("scenario.on" if srp else "scenario.off"),
     )  # fmt: skip
 
@@ -294,9 +298,10 @@ def _cause_totals(results, text):
             )
         )  # fmt: skip
     head = [(text("col.cause_short"), "")]
-    head += [
-        (f"{text.either(f'service.{s}', s)} ({text('unit.h')})", "n") for s in services
-    ] + [(f"{text('gaps.all')} ({text('unit.h')})", "n"), (text("col.share"), "n")]
+    head += [(f"{text.either(f'service.{s}', s)} ({text('unit.h')})", "n") for s in services] + [
+        (f"{text('gaps.all')} ({text('unit.h')})", "n"),
+        (text("col.share"), "n"),
+    ]
     return {"totals_head": head, "totals": rows}
 
 
@@ -365,9 +370,7 @@ def _fill_note(row, text) -> str:
 def _portfolio(results, text):
     frame = results.portfolio
     budget = results.scenario.budget_oku_jpy
-    lead = (
-        text("portfolio.lead", budget=fmt.oku(budget)) if budget else text("portfolio.no_budget")
-    )
+    lead = text("portfolio.lead", budget=fmt.oku(budget)) if budget else text("portfolio.no_budget")
     known = {
         name: [n for n in frame.columns if n == column]
         for name, column in (
@@ -472,7 +475,7 @@ def _sources(results, text):
 def _repro(results, text):
     manifest = results.manifest
 
-    def listed(mapping, form=str):
+    def listed(mapping, form: Callable[[Any], str] = str):
         return ", ".join(f"{k} {form(v)}" for k, v in (mapping or {}).items())
 
     rows = [
@@ -483,4 +486,3 @@ def _repro(results, text):
         (text("repro.wall"), listed(manifest.get("wall_s"), lambda v: f"{v:.1f} s")),
     ]
     return [(key, value or fmt.NONE) for key, value in rows]
-

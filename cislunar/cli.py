@@ -1,0 +1,239 @@
+"""The command line: reads arguments, prints results on stdout, faults and progress on stderr.
+
+Exit codes: 0 done; 2 something in the files or the arguments is wrong; 3 a fault found only while
+computing; 130 interrupted. Everything heavy is imported inside the command that needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orbits.errors import ComputationError, InputError
+
+app = typer.Typer(
+    help="Plans communication and positioning for the Earth-Moon network.",
+    no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+    add_completion=False,
+)  # fmt: skip
+catalog_app = typer.Typer(
+    help="What is known, with sources.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(catalog_app, name="catalog")
+
+WRONG_INPUT, FAILED, INTERRUPTED = 2, 3, 130
+
+
+@contextmanager
+def exit_codes(file: str | None = None) -> Iterator[None]:
+    """Turns the error family into one line a fault on stderr and the contract's exit code."""
+    try:
+        yield
+    except InputError as fault:
+        for line in getattr(fault, "lines", None) or [str(fault)]:
+            _say(line if file is None or line.startswith(file) else f"{file}: {line}")
+        raise typer.Exit(WRONG_INPUT) from None
+    except ComputationError as fault:
+        _say(f"{type(fault).__name__}: {fault}")
+        raise typer.Exit(FAILED) from None
+    except BrokenPipeError:
+        raise  # the reader of stdout has gone: the shell's business
+    except OSError as fault:
+        _say(f"{fault.strerror or fault}" + (f": {fault.filename}" if fault.filename else ""))
+        raise typer.Exit(FAILED) from None
+    except MemoryError:
+        _say("out of memory")
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        _say("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _say(line: str) -> None:
+    print(" ".join(str(line).split("\n")), file=sys.stderr)
+
+
+@app.command()
+def run(
+    scenario: Annotated[Path, typer.Argument(help="scenario file (YAML)", metavar="SCENARIO.yaml")],
+    out: Annotated[
+        Path | None, typer.Option(help="product folder; default out/<scenario name>")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="threads; default: all cores")] = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="write no report")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress, no scorecard")] = False,
+) -> None:
+    """Runs a scenario: prints the scorecard and writes the product folder."""
+    with exit_codes():
+        from cislunar.products import check_folder
+        from cislunar.scenario import check_scenario, load_scenario
+
+        chosen = load_scenario(scenario)
+        check_scenario(chosen, str(scenario))
+        folder = check_folder(out if out is not None else Path("out") / chosen.name)
+
+        from cislunar import pipeline
+
+        results = pipeline.run(chosen, workers=workers, quiet=quiet)
+        results.save(folder, report=not no_report)
+        if not quiet:
+            from rich.console import Console
+
+            from cislunar.report.scorecard import scorecard
+
+            Console().print(scorecard(results))
+        print(folder)
+        if not no_report:
+            for language in chosen.outputs.report:
+                print(folder / f"report.{language}.html")
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="scenario file (YAML)", metavar="FILE.yaml")],
+) -> None:
+    """Validates a scenario and runs nothing."""
+    with exit_codes():
+        from cislunar.nodes import expand_nodes
+        from cislunar.scenario import check_scenario, load_scenario
+
+        scenario = load_scenario(file)
+        check_scenario(scenario, str(file))
+        kinds = [node.kind for node in expand_nodes(scenario)]
+        print(
+            f"{file}: scenario {scenario.name} is valid: {kinds.count('spacecraft')} spacecraft, "
+            f"{kinds.count('station')} Earth stations, {kinds.count('asset')} lunar assets, "
+            f"{len(scenario.options)} options, {scenario.duration_days:g} days"
+        )
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="product folder of a finished run", metavar="DIR")],
+    lang: Annotated[str, typer.Option(help="languages, separated by commas")] = "en,ja",
+    format: Annotated[str, typer.Option(help="formats, separated by commas")] = "html",
+) -> None:
+    """Rewrites the report of a finished run."""
+    with exit_codes():
+        from cislunar.text import LANGUAGES
+
+        languages = _listed(lang, LANGUAGES, "--lang")
+        _listed(format, ("html",), "--format")
+
+        from cislunar.report import write_report
+        from cislunar.results import load_results
+
+        for path in write_report(load_results(folder), folder, languages):
+            print(path)
+
+
+def _listed(text: str, allowed: tuple[str, ...], key: str) -> tuple[str, ...]:
+    words = tuple(dict.fromkeys(w.strip() for w in text.split(",") if w.strip()))
+    if not words or any(w not in allowed for w in words):
+        raise InputError(
+            f"{text!r} is not a list of {', '.join(allowed)}", key=key, value=text,
+            allowed=", ".join(allowed),
+        )  # fmt: skip
+    return words
+
+
+@app.command()
+def orbit(
+    family: Annotated[str, typer.Argument(help="dro, halo, nrho or keplerian", metavar="FAMILY")],
+    amplitude_km: Annotated[float | None, typer.Option(help="DRO: near-side crossing, km")] = None,
+    amplitude_z_km: Annotated[float | None, typer.Option(help="halo: largest |z|, km")] = None,
+    period_days: Annotated[float | None, typer.Option(help="period, rotating frame, days")] = None,
+    resonance: Annotated[str | None, typer.Option(help="synodic resonance p:q")] = None,
+    perilune_km: Annotated[float | None, typer.Option(help="NRHO: perilune radius, km")] = None,
+    libration_point: Annotated[str | None, typer.Option(help="L1 or L2")] = None,
+    branch: Annotated[str | None, typer.Option(help="northern or southern")] = None,
+    phase_deg: Annotated[float | None, typer.Option(help="phase at the epoch, deg")] = None,
+    frame: Annotated[str | None, typer.Option(help="keplerian: frame of the elements")] = None,
+    semi_major_axis_km: Annotated[float | None, typer.Option(help="keplerian, km")] = None,
+    eccentricity: Annotated[float | None, typer.Option(help="keplerian")] = None,
+    inclination_deg: Annotated[float | None, typer.Option(help="keplerian, deg")] = None,
+    raan_deg: Annotated[float | None, typer.Option(help="keplerian, deg")] = None,
+    argument_of_periapsis_deg: Annotated[float | None, typer.Option(help="keplerian, deg")] = None,
+    mean_anomaly_deg: Annotated[float | None, typer.Option(help="keplerian, deg")] = None,
+    fidelity: Annotated[str, typer.Option(help="cr3bp or ephemeris")] = "cr3bp",
+    epoch: Annotated[str | None, typer.Option(help="first instant, UTC, TDB or TT")] = None,
+    days: Annotated[float, typer.Option(help="span to fly, days")] = 28.0,
+    out: Annotated[Path | None, typer.Option(help="FILE.oem or FILE.bsp to write")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Builds one orbit and prints its figures."""
+    keys = {
+        "amplitude_km": amplitude_km, "amplitude_z_km": amplitude_z_km,
+        "period_days": period_days, "resonance": resonance, "perilune_km": perilune_km,
+        "libration_point": libration_point, "branch": branch, "phase_deg": phase_deg,
+        "frame": frame, "semi_major_axis_km": semi_major_axis_km, "eccentricity": eccentricity,
+        "inclination_deg": inclination_deg, "raan_deg": raan_deg,
+        "argument_of_periapsis_deg": argument_of_periapsis_deg,
+        "mean_anomaly_deg": mean_anomaly_deg,
+    }  # fmt: skip
+    given = {name: value for name, value in keys.items() if value is not None}
+    with exit_codes():
+        from cislunar.one_orbit import build_one, printed
+
+        figures = build_one(family, given, fidelity=fidelity, epoch=epoch, days=days, out=out)
+        if as_json:
+            import json
+
+            print(json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=2))
+        else:
+            print(printed(figures))
+        if out is not None and not as_json:
+            print(out)
+
+
+@catalog_app.command("list")
+def catalog_list(
+    kind: Annotated[str | None, typer.Argument(help="kind of record", metavar="[KIND]")] = None,
+) -> None:
+    """Lists the kinds of record, or the records of one kind."""
+    with exit_codes():
+        from cislunar import catalog
+
+        if kind is None:
+            for name in catalog.kinds():
+                print(f"{name:<20} {len(catalog.names(name)):>4}")
+            return
+        for name, record in catalog.load(kind).items():
+            words = record.get("name_en") or record.get("title_en") or record.get("en") or ""
+            print(f"{name:<34} {record.get('confidence') or '':<14} {words}".rstrip())
+
+
+@catalog_app.command("show")
+def catalog_show(
+    name: Annotated[str, typer.Argument(help="id of a record", metavar="NAME")],
+) -> None:
+    """Prints one record with its confidence and sources."""
+    with exit_codes():
+        from cislunar import catalog
+
+        print(catalog.describe(catalog.find(name)))
+
+
+@app.command()
+def schema(
+    what: Annotated[str, typer.Argument(help="scenario", metavar="[scenario]")] = "scenario",
+) -> None:
+    """Prints the JSON schema of the scenario file."""
+    with exit_codes():
+        import json
+
+        if what != "scenario":
+            raise InputError(f"no schema of {what!r}", value=what, allowed="scenario")
+        from cislunar.scenario import json_schema
+
+        print(json.dumps(json_schema(), ensure_ascii=False, indent=2))
+
+
+def main() -> None:
+    """The entry point of the ``cislunar`` command."""
+    app(prog_name="cislunar")
