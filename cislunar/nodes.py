@@ -72,6 +72,7 @@ class Node:
     name_en: str | None = None
     name_ja: str | None = None
     site_kind: str | None = None
+    max_range_km: float | None = None
 
     def mask_deg(self, terminal: Terminal) -> float:
         """Elevation below which ``terminal`` of this node does not work, deg."""
@@ -207,6 +208,7 @@ def _common(record: Served, scenario: Scenario) -> dict[str, Any]:
         "catalog_id": record.catalog_id,
         "name_en": record.name_en,
         "name_ja": record.name_ja,
+        "max_range_km": record.max_range_km,
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,6 +44,11 @@ __all__ = [
 
 MAX_SAMPLES = 2_000_000
 _LAST = "2050-12-31T23:59:59 UTC"
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Epoch:
+    return Epoch.parse(text)
 
 
 class Scenario(Record):
@@ -152,10 +157,10 @@ class Scenario(Record):
                 for k, owner in enumerate(getattr(place, kind, ())):
                     yield f"{prefix}{kind}.{k}", owner
 
-    @cached_property
+    @property
     def start(self) -> Epoch:
         """The epoch as an instant."""
-        return Epoch.parse(self.epoch)
+        return _parsed(self.epoch)
 
     @property
     def duration_s(self) -> float:

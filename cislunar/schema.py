@@ -110,13 +110,14 @@ class Terminal(Sourced):
         "margin below which a rate is not given, dB", 3.0
     )
     pairs_with: tuple[str, ...] = key(
-        "terminal ids it is designed to work with; documentation, frequencies decide", ()
+        "terminal ids it works with; where neither end lists any, bands and roles decide", ()
     )
     broadcast: bool = key("true: one signal for all users", False)
     min_elevation_deg: Elevation | None = key(
         "elevation below which this terminal does not work, deg; absent: the node's"
     )
     elevation_mask_deg: Elevation | None = key("mask typical of the class, deg; information only")
+    max_range_km: Positive | None = key("longest range it works at, km")
     ranging_sigma_m: Positive | None = key("two-way range noise, 1 sigma, m")
     acquisition_threshold_dbhz: Decibel | None = key("C/N0 for a first fix, dBHz")
     tracking_threshold_dbhz: Decibel | None = key("C/N0 for tracking, dBHz")
@@ -220,6 +221,7 @@ class Served(Sourced):
     service_end_basis: str | None = key("where the end date is from")
     outages: tuple[tuple[Instant, Instant], ...] = key("list of [from, to] out of service", ())
     clock: str | None = key("clock kind of the catalogue, for navigation sources")
+    max_range_km: Positive | None = key("longest range its links work at, km")
 
     @model_validator(mode="after")
     def _outages_run_forward(self):

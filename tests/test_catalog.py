@@ -43,7 +43,7 @@ def test_ids_are_hyphenated_and_lower_case():
 @pytest.mark.parametrize("kind", [k for k in catalog.kinds() if k != "groups"])
 def test_every_record_says_where_it_is_from(kind):
     for name, record in catalog.load(kind).items():
-        if name == "not-found" or kind == "link-model" and "rows" in record:
+        if name == "not-found" or (kind == "link-model" and "rows" in record):
             continue
         assert "sources" in record, name
         if "confidence" in record:
@@ -218,3 +218,36 @@ def test_describe_shows_values_confidence_and_sources(name):
     for source in record["sources"]:
         assert source["title"] in text
     assert "{'" not in text
+
+
+def test_every_station_terminal_can_be_used_by_someone():
+    terminals = catalog.load("terminals")
+    for name, t in terminals.items():
+        if t["role"] != "station":
+            continue
+        partners = set(t.get("pairs_with", []))
+        partners |= {n for n, o in terminals.items() if name in o.get("pairs_with", [])}
+        assert partners, name
+
+
+def test_every_flying_relay_can_reach_a_station_of_its_group():
+    """Each relay that has an Earth terminal pairs with a terminal of some station in its group."""
+    terminals = catalog.load("terminals")
+    groups = catalog.load("terminal-groups")
+
+    def ids(entries):
+        for e in entries:
+            e = e if isinstance(e, str) else e["from"]
+            yield from groups[e]["terminals"] if e in groups and e not in terminals else [e]
+
+    stations = catalog.load("stations").values()
+    for name, relay in catalog.load("relays").items():
+        mine = [terminals[i] for i in ids(relay["terminals"])]
+        mine = [t for t in mine if t["role"] == "relay-earth" and t.get("band") != "optical"]
+        if not mine:
+            continue
+        there = {
+            i for s in stations if (s["operator"] == "cnsa") == (relay["group"] == "china")
+            for i in ids(s["terminals"])
+        }  # fmt: skip
+        assert any(set(t["pairs_with"]) & there for t in mine), name

@@ -337,10 +337,23 @@ VALUES = st.recursive(
 @given(extra=st.dictionaries(KEYS, VALUES, max_size=5))
 def test_whatever_is_written_ends_as_a_scenario_or_as_input_errors(extra):
     base = {"name": "x", "epoch": "2030-03-01T00:00:00 UTC", "duration_days": 1, "options": []}
+    fault, loaded = None, None
     try:
         loaded = Scenario(**{**base, **extra})
-    except InputError as fault:
-        assert str(fault)
+    except InputError as error:
+        fault = error
+    if loaded is None:
         assert len(str(fault).split("\n")) == len(getattr(fault, "lines", [1]))
-        return
-    assert Scenario(**parse_yaml(resolved_yaml(loaded), "x")) == loaded
+    else:
+        assert Scenario(**parse_yaml(resolved_yaml(loaded), "x")) == loaded
+
+
+def test_copies_and_pickles(contract):
+    import copy
+    import pickle
+
+    assert copy.deepcopy(contract) == contract
+    assert pickle.loads(pickle.dumps(contract)) == contract
+    later = contract.model_copy(update={"epoch": "2031-01-01T00:00:00 UTC"})
+    assert later.start - contract.start == pytest.approx(365 * 86400.0)
+    assert Scenario.model_validate(contract.model_dump()) == contract

@@ -157,6 +157,8 @@ def describe(record: dict[str, Any]) -> str:
     names_ = [record[k] for k in ("name_en", "name_ja") if record.get(k)]
     out = [head + (f"  ({' / '.join(names_)})" if names_ else "")]
     body = {k: v for k, v in record.items() if k not in (*last, "id", "name_en", "name_ja")}
+    if body.get("date") is None:
+        body.pop("date", None)
     out += _lines(body, 1)
     out += _lines({k: record[k] for k in last[:-1] if record.get(k)}, 1)
     sources = record.get("sources") or []
