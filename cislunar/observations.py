@@ -58,7 +58,7 @@ def _pole(results, t_s):
     ephemeris = De440.open()
     epoch = results.tracks.epoch
     if results.scenario.fidelity == "cr3bp":
-        from cislunar.tracks import closed_world_axes
+        from cislunar.world import closed_world_axes
 
         return closed_world_axes(epoch, t_s, ephemeris)[0][:, 2]
     return rotation("MOON_ME", epoch, t_s, ephemeris)[:, 2]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -12,7 +14,7 @@ from cislunar.text import Text
 
 def cause_hours(results) -> pd.DataFrame:
     """Gap hours by ``place, service, cause``: the sums of ``gap_causes``."""
-    frame = results.gap_causes[["gap_id", "cause", "duration_s"]].merge(
+    frame: Any = results.gap_causes[["gap_id", "cause", "duration_s"]].merge(
         results.gaps[["gap_id", "place", "service"]], on="gap_id", how="inner"
     )
     out = frame.groupby(["place", "service", "cause"], sort=False)["duration_s"].sum()
@@ -25,11 +27,12 @@ def gaps(results, text: Text | None = None, service: str | None = None) -> dict:
     With ``service`` only that one.
     """
     text = text or Text()
-    hours = cause_hours(results)
+    hours: Any = cause_hours(results)
     panels = [
         s for s in services(results) if (hours["service"] == s).any() and service in (None, s)
     ]
-    data, layout, top = [], {"annotations": []}, 1.0
+    data, top = [], 1.0
+    layout: dict[str, Any] = {"annotations": []}
     rows = [places(results, s) for s in panels]
     total = sum(len(r) + 2.2 for r in rows) or 1.0
     seen: set[str] = set()
@@ -97,7 +100,8 @@ def option_label(row: dict, language: str) -> str:
 def _numbers(frame, column):
     if column not in frame:
         return np.full(len(frame), np.nan)
-    return pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    found: Any = pd.to_numeric(frame[column], errors="coerce")
+    return found.to_numpy(dtype=float, na_value=np.nan)
 
 
 def fills(results, text: Text | None = None) -> dict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cislunar.plots import style
@@ -41,7 +43,7 @@ def cell_corners(latitude_deg, longitude_deg, nside: int | None = None):
     longitude = np.asarray(longitude_deg, dtype=float) % 360.0
     probe = slice(0, min(12, latitude.size))
     for n in [nside] if nside else 2 ** np.arange(13):
-        grid = HEALPix(nside=int(n), order="ring")
+        grid: Any = HEALPix(nside=int(n), order="ring")
         index = grid.lonlat_to_healpix(longitude[probe] * u.deg, latitude[probe] * u.deg)
         lon, lat = grid.healpix_to_lonlat(index)
         apart = np.abs((lon.to_value(u.deg) - longitude[probe] + 180) % 360 - 180)

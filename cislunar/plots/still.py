@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cislunar.plots import maps, style
@@ -100,6 +102,7 @@ def static_timeline(results, service: str | None = None, text: Text | None = Non
 def _timeline_axes(ax, results, service, text):
     rows = places(results, service)
     span_s = float(results.scenario.duration_s)
+    frame: Any
     frame, _ = merged(segments(results, service), span_s)
     index = {place: i for i, place in enumerate(rows)}
     ax.barh(range(len(rows)), span_s / 86400, height=0.8, color=style.SERVED,
@@ -147,7 +150,11 @@ def _map_axes(figure, ax, results, variable, region, text):
     x, y = project(lat, lon, longitude[:, None])
     good = np.isfinite(shown)
     faces = PolyCollection(
-        np.stack((x, y), axis=2)[good], array=shown[good], cmap="cividis", edgecolor="face", lw=0.3
+        list(np.stack((x, y), axis=2)[good]),
+        array=shown[good],
+        cmap="cividis",
+        edgecolor="face",
+        lw=0.3,
     )
     faces.set_clim(low, high)
     ax.add_collection(faces)
@@ -183,8 +190,9 @@ def story(results, service: str | None = None, text: Text | None = None):
     service = service or services(results)[0]
     count = max(len(places(results, service)), 4)
     figure = _new(12, 5.4 + 1.5 + 0.24 * count)
-    above, below = figure.subfigures(2, 1, height_ratios=[5.4, 1.5 + 0.24 * count])
-    for part in (above, below):
+    parts: Any = figure.subfigures(2, 1, height_ratios=[5.4, 1.5 + 0.24 * count])
+    above, below = parts
+    for part in parts:
         part.set_facecolor("white")
     _orbit_axes(above.subplots(1, 2), results, text)
     _timeline_axes(below.subplots(), results, service, text)

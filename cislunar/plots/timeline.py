@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -101,6 +103,7 @@ def timeline(results, service: str | None = None, text: Text | None = None) -> d
     service = service or services(results)[0]
     rows = places(results, service)
     span_s = float(results.scenario.duration_s)
+    frame: Any
     frame, step_s = merged(segments(results, service), span_s)
     start_ms = _utc_ms(results.scenario.start)
     index = {place: i for i, place in enumerate(rows)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from cislunar import display as fmt
@@ -20,7 +22,7 @@ def needs_table(results) -> pd.DataFrame:
     fix = results.positioning_scores[
         ["asset", "verdict", "availability_frac", "need_availability_frac"]
     ].assign(service="positioning")
-    both = pd.concat([comm, fix[comm.columns]], ignore_index=True) if len(fix) else comm
+    both: Any = pd.concat([comm, fix[comm.columns]], ignore_index=True) if len(fix) else comm
     both = both[both["verdict"] != "no-need"].copy()
     both["achieved"] = pd.to_numeric(both["availability_frac"], errors="coerce")
     both["need"] = pd.to_numeric(both["need_availability_frac"], errors="coerce")
@@ -36,7 +38,7 @@ def answer_sentences(results, text: Text) -> list[str]:
     if needs.empty:
         out.append(text("answer.no_needs", days=days))
     else:
-        count = needs["verdict"].value_counts()
+        count: Any = needs["verdict"].value_counts()
         line = text(
             "answer.needs", days=days, met=int(count.get("met", 0)), total=len(needs),
             missed=int(count.get("not-met", 0)),
@@ -90,7 +92,7 @@ def _longest(results, needs, text, gap):
 
 
 def _causes(results, text):
-    hours = cause_hours(results)
+    hours: Any = cause_hours(results)
     total = float(hours["hours"].sum())
     if total <= 0:
         return ""
@@ -111,7 +113,7 @@ def _best(results, text, gap):
     frame = results.fills
     if frame.empty:
         return ""
-    hours = pd.to_numeric(frame["gap_hours_filled"], errors="coerce").astype(float).fillna(0.0)
+    hours = _numbers(frame["gap_hours_filled"]).fillna(0.0)
     if hours.max() <= 0:
         return text("answer.none_fills", count=len(frame))
     top = frame.loc[hours.idxmax()].to_dict()
@@ -121,7 +123,7 @@ def _best(results, text, gap):
         cost=fmt.oku(top["cost_oku_jpy"]),
         low=fmt.oku(top.get("cost_low_oku_jpy")), high=fmt.oku(top.get("cost_high_oku_jpy")),
     )  # fmt: skip
-    value = pd.to_numeric(frame["gap_hours_per_oku_jpy"], errors="coerce").astype(float)
+    value = _numbers(frame["gap_hours_per_oku_jpy"])
     if value.notna().any():
         cheap = frame.loc[value.idxmax()].to_dict()
         line += gap + text(
@@ -129,6 +131,12 @@ def _best(results, text, gap):
             ratio=fmt.number(cheap["gap_hours_per_oku_jpy"], 1),
         )  # fmt: skip
     return line
+
+
+def _numbers(column: Any) -> Any:
+    """A column as floats, empty cells as not-a-number."""
+    found: Any = pd.to_numeric(column, errors="coerce")
+    return found.astype(float)
 
 
 def why_sentences(results, text: Text) -> list[str]:

@@ -269,7 +269,7 @@ def _gaps(results, text):
 
 
 def _cause_totals(results, text):
-    hours = cause_hours(results)
+    hours: Any = cause_hours(results)
     services = list(dict.fromkeys(hours["service"]))
     table = hours.pivot_table(
         index="cause", columns="service", values="hours", aggfunc="sum", fill_value=0.0
