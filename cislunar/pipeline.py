@@ -27,7 +27,7 @@ from cislunar.positioning import (
 )
 from cislunar.products import MAKER, SCHEMA_VERSION, naif_ids
 from cislunar.progress import Progress
-from cislunar.ranging import Ranging, find_ranging, map_signals
+from cislunar.ranging import Ranging, find_ranging, is_receiver, map_signals
 from cislunar.results import Results
 from cislunar.scenario import Scenario, resolved_yaml
 from cislunar.tracks import Tracks, build_tracks, extend_tracks, time_grid
@@ -218,7 +218,7 @@ def extended(base: Situation, scenario: Scenario, ephemeris: De440) -> Situation
     links = {k: v for k, v in base.links.items() if not (k[0] in names or k[1] in names)}
     links |= close_links(touched, tracks, nodes)
     ranging = base.ranging
-    if any(is_source(n) for n in fresh):
+    if any(is_source(n) or is_receiver(n) for n in fresh):  # a reference station listens
         ranging = ranging | find_ranging(tracks, nodes, touched, scenario.policy)
     plan = plan_contacts(links, access, nodes, scenario.policy, tracks)
     return Situation(
