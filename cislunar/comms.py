@@ -25,7 +25,7 @@ import numpy as np
 from cislunar.contact_table import ContactTable, table_of
 from cislunar.livepath import before, crosslinked, find_live_paths
 from cislunar.needs import judge
-from cislunar.profile import Network, Profile, least
+from cislunar.profile import NEVER, Network, Profile
 from orbits.constants import DAY_S
 from orbits.errors import InputError
 from orbits.intervals import Intervals
@@ -138,6 +138,7 @@ class _View:
         self.earth = np.flatnonzero(self.stations)
         self.at_rate = lru_cache(maxsize=None)(self._at_rate)
         self.network = lru_cache(maxsize=None)(self._network)
+        self.network_down = lru_cache(maxsize=None)(self._network_down)
         self.to_earth = lru_cache(maxsize=None)(self._to_earth)
         self.direct_at = lru_cache(maxsize=None)(self._direct_at)
         self.down_at = lru_cache(maxsize=None)(self._down_at)
@@ -199,6 +200,13 @@ class _View:
     def _network(self, rate: float) -> Network:
         return Network(self.at_rate(rate), self.transit)
 
+    def _network_down(self, rate: float) -> Network:
+        """Away from Earth, all stations as one node: a message may leave from any of them."""
+        t = self.down_at(rate)
+        return Network(
+            t.with_source(np.where(self.stations[t.source], self.earth[0], t.source)), self.transit
+        )
+
     def _profiles_to_earth(self, rate: float) -> dict[int, Profile]:
         return self.network(rate).profiles(self.earth)
 
@@ -212,8 +220,10 @@ class _View:
         if service == "direct":
             return self.direct_profiles(rate)[n]
         if service == "forward":
-            found = self.network(rate).profiles([n], closed=(), senders=self.earth)
-            return least(found[int(g)] for g in self.earth)
+            if not self.earth.size:
+                return NEVER
+            earth = int(self.earth[0])
+            return self.network_down(rate).profiles([n], senders=[earth])[earth]
         transit = self.craft & (np.arange(self.craft.size) != n)
         network = Network(self.at_rate(rate), transit)
         return network.crosslinked(n, self._others(n), transit)

@@ -112,6 +112,17 @@ class ContactTable:
             self.row[mask],
         )  # fmt: skip
 
+    def with_source(self, source: np.ndarray) -> ContactTable:
+        """The same contacts sent from other nodes (numbers, one a contact)."""
+        order = np.lexsort((self.start_s, self.target, source))
+        source = source[order]
+        return ContactTable(
+            self.names, source, self.target[order], self.start_s[order], self.end_s[order],
+            self.owlt_s[order], self.rate_bps[order], self.contact_id[order],
+            np.searchsorted(source, np.arange(len(self.names) + 1)), self.span_s, self.epoch,
+            self.row[order],
+        )  # fmt: skip
+
     def reversed(self) -> ContactTable:
         """The plan run backwards: receivers send, at minus the arrival time."""
         order = np.lexsort((-(self.end_s + self.owlt_s), self.source, self.target))
@@ -129,9 +140,10 @@ def table_of(plan, names=()) -> ContactTable:
     if isinstance(plan, ContactTable):
         if {str(n) for n in names} <= set(plan.names):
             return plan
-        ends = (np.array(plan.names, dtype=object)[n] for n in (plan.source, plan.target))
+        held = np.array(plan.names, dtype=object)
         return ContactTable.of_arrays(
-            plan.contact_id, *ends, plan.start_s, plan.end_s, plan.rate_bps, plan.owlt_s,
+            plan.contact_id, held[plan.source], held[plan.target], plan.start_s, plan.end_s,
+            plan.rate_bps, plan.owlt_s,
             names=[*plan.names, *names], span_s=plan.span_s, epoch=plan.epoch,
         )  # fmt: skip
     return ContactTable.of_arrays(

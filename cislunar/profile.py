@@ -175,6 +175,9 @@ def _better(old: tuple, new: tuple) -> tuple[tuple, bool]:
     return (start, moving, value), better
 
 
+NEVER = Profile(*_NEVER)  # what has no way to arrive
+
+
 class Network:
     """The contacts of a table cut into lanes, so that profiles can be built over them."""
 
@@ -251,14 +254,6 @@ class Network:
                     across = _better(across, _by(contacts, (p.start_s, p.moving, p.value_s)))[0]
             best = _better(best, _by(up, across))[0]
         return Profile(*best)
-
-
-def least(profiles) -> Profile:
-    """The earliest arrival over several profiles, for who may choose any of the senders."""
-    best = _NEVER
-    for p in profiles:
-        best = _better(best, (p.start_s, p.moving, p.value_s))[0]
-    return Profile(*best)
 
 
 def arrival_profile(
