@@ -384,11 +384,19 @@ def json_schema() -> dict[str, Any]:
         }  # fmt: skip
         record.pop("required", None)
         record["anyOf"] = [{"required": ["from"]}, {"required": required}]
-    for properties in (defs["Asset"]["properties"],):
-        properties["needs"] = _or_text(properties["needs"])
+    defs["Asset"]["properties"]["needs"] = _or_text(defs["Asset"]["properties"]["needs"])
+    part = {
+        "type": "object", "not": {"required": ["kind"]},
+        "description": "beside from: keys that replace those of the catalogue's orbit",
+    }  # fmt: skip
+    for name in ("Spacecraft", "Constellation"):
+        whole = defs[name]["properties"]["orbit"]
+        description = whole.pop("description")
+        defs[name]["properties"]["orbit"] = {"anyOf": [whole, part], "description": description}
     top = schema["properties"]
     for name in ("regions", "options"):
         top[name]["items"] = {"anyOf": [{"type": "string"}, top[name]["items"]]}
+    top["options"] = _or_text(top["options"])
     top["include"] = {
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
         "description": "catalogue groups or names to add",
