@@ -40,7 +40,7 @@ SCAN_STEP_S = 60.0  # spacing that the search for hidden spells is sized for
 _NONE = np.zeros(2)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _root(level, t0, t1, f0, f1, code, step_s, a, b, u, c, par, haz, hel, w):
     """The time of a level in a bracket: secant rule (Illinois), bisecting if it is slow."""
     f0, f1 = f0 - level, f1 - level
@@ -64,7 +64,7 @@ def _root(level, t0, t1, f0, f1, code, step_s, a, b, u, c, par, haz, hel, w):
     return t1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _peak(sign, t0, t1, code, step_s, a, b, u, c, par, haz, hel, w):
     """Time and value of the largest sign x quantity in a bracket, to about a second."""
     x1, x2 = t1 - GOLDEN * (t1 - t0), t0 + GOLDEN * (t1 - t0)
@@ -84,7 +84,7 @@ def _peak(sign, t0, t1, code, step_s, a, b, u, c, par, haz, hel, w):
     return x2, sign * f2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _reach(code, i, q, step_s, a, b):
     """How far the quantity can move within one step of sample i, generously."""
     vx, vy, vz = b[i, 3] - a[i, 3], b[i, 4] - a[i, 4], b[i, 5] - a[i, 5]
@@ -105,7 +105,7 @@ def _reach(code, i, q, step_s, a, b):
     return (1.5 * speed / rho + 1.5e-4) * step_s
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _cross(ts, q, levels, active, hidden, code, step_s, a, b, u, c, par, haz, hel):
     """Crossings of ascending levels: times and codes +-(k + 1), sorted in time.
 
@@ -201,7 +201,7 @@ def _cross(ts, q, levels, active, hidden, code, step_s, a, b, u, c, par, haz, he
     return when[:used][order], what[:used][order]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _near(start, end, n, step_s):
     """1 for every grid step that is within two steps and 5 s of one of the spans, else 0."""
     active = np.zeros(n - 1, dtype=np.uint8)
@@ -212,7 +212,7 @@ def _near(start, end, n, step_s):
     return active
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _scan(code, levels, near, window_s, window_e, step_s, pa, pb, pu, pc, a, b, u, c, par):
     q = fill(code, pa, pb, pu, pc, par)
     n = q.size
@@ -223,7 +223,7 @@ def _scan(code, levels, near, window_s, window_e, step_s, pa, pb, pu, pc, a, b, 
     return q, when, what
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _scan_terrain(step_s, a, b, north, horizon_az, horizon_el, par):
     ts, q = terrain_samples(step_s, a, b, north, horizon_az, horizon_el, par)
     active = np.ones(ts.size, dtype=np.uint8)

@@ -30,7 +30,7 @@ TERRAIN_STEP_S = 5.0  # below half of the shortest spell that may not be missed 
 # --- interpolation on the uniform grid -------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _weights(t, step_s, n, w):
     """Fills ``w`` with the 8 Hermite weights at ``t`` and returns the first of the 4 nodes."""
     first = math.floor(t / step_s) - 1
@@ -46,7 +46,7 @@ def _weights(t, step_s, n, w):
     return first
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _place(table, first, w):
     x = y = z = 0.0
     for k in range(4):
@@ -60,7 +60,7 @@ def _place(table, first, w):
 # --- the quantities at one instant -----------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _attenuation_db(sine, a10, a20, a90):
     """dB at an elevation, linear in its cosecant through the values at 10, 20 and 90 deg."""
     c10, c20 = 5.758770483143634, 2.9238044001630872
@@ -70,18 +70,20 @@ def _attenuation_db(sine, a10, a20, a90):
     return a90 + (a20 - a90) * (cosecant - 1.0) / (c20 - 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _clearance(ax, ay, az, bx, by, bz, radius):
     """Distance of the segment from the origin, minus a radius."""
     dx, dy, dz = bx - ax, by - ay, bz - az
     dd = dx * dx + dy * dy + dz * dz
-    f = -(ax * dx + ay * dy + az * dz) / dd
+    f = -(ax * dx + ay * dy + az * dz) / max(
+        dd, 1e-30
+    )  # two nodes may share a place if dd > 0.0 else 0.0  # two craft in one place
     f = min(max(f, 0.0), 1.0)
     px, py, pz = ax + f * dx, ay + f * dy, az + f * dz
     return math.sqrt(px * px + py * py + pz * pz) - radius
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _off_moon(ax, ay, az, dx, dy, dz, rho):
     aa = math.sqrt(ax * ax + ay * ay + az * az)
     if ax * dx + ay * dy + az * dz >= 0.0:  # looking away from the Moon
@@ -91,7 +93,7 @@ def _off_moon(ax, ay, az, dx, dy, dz, rho):
     return (miss - 1737.4) / aa
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _horizon_at(azimuth, horizon_az, horizon_el):
     """Horizon elevation (rad) at an azimuth (rad), linear between its points, cyclic."""
     n = horizon_az.size
@@ -110,7 +112,7 @@ def _horizon_at(azimuth, horizon_az, horizon_el):
     return left + (right - left) * (azimuth - horizon_az[low]) / width
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _look(ax, ay, az, nx, ny, nz, dx, dy, dz, rho):
     """Elevation and azimuth (rad) of direction d at a, whose vertical is along a and north is n."""
     aa = math.sqrt(ax * ax + ay * ay + az * az)
@@ -122,7 +124,7 @@ def _look(ax, ay, az, nx, ny, nz, dx, dy, dz, rho):
     return math.asin(sine), azimuth
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def quantity_at(code, t, step_s, a, b, u, c, par, horizon_az, horizon_el, w):
     """One quantity at ``t`` seconds into the grid; tables (T, 6), ``w`` is workspace (8,).
 
@@ -159,7 +161,7 @@ def quantity_at(code, t, step_s, a, b, u, c, par, horizon_az, horizon_el, w):
     return rho * 10.0 ** (_attenuation_db(sine, par[0], par[1], par[2]) / 20.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def quantity_many(code, t_s, step_s, a, b, u, c, par, horizon_az, horizon_el):
     """A quantity at each of ``t_s`` (N,), seconds into the grid."""
     out, w = np.empty(t_s.size), np.empty(8)
@@ -171,7 +173,7 @@ def quantity_many(code, t_s, step_s, a, b, u, c, par, horizon_az, horizon_el):
 # --- the quantities on the grid --------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def fill(code, a, b, u, c, par):
     """A quantity on every grid instant, from (3, T) component tables."""
     n = a.shape[1]
@@ -219,7 +221,7 @@ def fill(code, a, b, u, c, par):
     return q
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def terrain_samples(step_s, a, b, north, horizon_az, horizon_el, par):
     """Times and values that no spell of 10 s above or below the horizon can slip between.
 
