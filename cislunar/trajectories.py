@@ -89,6 +89,13 @@ def _fly(scenario: Scenario, node: Node, ephemeris: De440) -> Trajectory:
     return _fly_state(scenario, node, t_s, ephemeris)
 
 
+def _sunlit(node: Node) -> dict[str, float]:
+    """What solar pressure needs of a craft; nothing unless both mass and area are known."""
+    if node.mass_kg is None or node.area_m2 is None:
+        return {}
+    return {"mass_kg": node.mass_kg, "area_m2": node.area_m2, "cr": node.cr}
+
+
 def periodic_orbit(orbit):
     """The CR3BP periodic orbit that an orbit record names."""
     from orbits import families
@@ -127,8 +134,7 @@ def _fly_three_body(scenario, node, t_s, ephemeris) -> Trajectory:
     if scenario.fidelity == "ephemeris":
         return correct.fly(
             orbit, node.orbit.phase_deg, scenario.start, 0.0, float(t_s[-1]), float(t_s[1]),
-            ephemeris, force_model(scenario),
-            mass_kg=node.mass_kg, area_m2=node.area_m2, cr=node.cr, name=node.name,
+            ephemeris, force_model(scenario), name=node.name, **_sunlit(node),
         )  # fmt: skip
     phase_deg = node.orbit.phase_deg or 0.0
     if scenario.fidelity == "kepler":
@@ -174,7 +180,7 @@ def _fly_state(scenario, node, t_s, ephemeris) -> Trajectory:
     if scenario.fidelity == "ephemeris":
         return propagate(
             state, scenario.start, t_s, force_model(scenario), ephemeris, t0_s=t0_s,
-            area_m2=node.area_m2, mass_kg=node.mass_kg, cr=node.cr, name=node.name,
+            name=node.name, **_sunlit(node),
         )  # fmt: skip
     if earth_centred:
         raise InputError(
