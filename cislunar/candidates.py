@@ -47,8 +47,9 @@ def sending_times(tracks: Tracks) -> Sent:
         at = np.clip(t_s / tracks.step_s, 0.0, tracks.t_s.size - 1.0)
         index = np.minimum(at.astype(int), tracks.t_s.size - 2)
         share = (at - index)[:, None]
-        gap = tracks.states[target][:, :3] - tracks.earth[:, :3]
-        gap = gap[index] * (1.0 - share) + gap[index + 1] * share
+        here, there = tracks.earth[:, :3], tracks.states[target][:, :3]
+        gap = there[index] - here[index]
+        gap += share * (there[index + 1] - here[index + 1] - gap)
         late = t_s - np.sqrt((gap * gap).sum(axis=1)) / C_KM_S
         return np.where((t_s <= 0.0) | (t_s >= span_s), t_s, np.maximum(late, 0.0))
 

@@ -29,6 +29,7 @@ Key = tuple[str, str]
 Evaluate = Callable[[tuple[str, ...]], Mapping[Key, float]]
 
 HOUR_S = 3600.0
+LITTLE_OF_A_GROUP = 0.1  # a version that fills no more than this share of the best says so
 LEAST_GAIN_H = 1e-3  # gains below this are the rounding of contact edges, not service
 SERVICES = ("relay", "direct", "forward", "positioning")
 FILL_COLUMNS = (
@@ -315,20 +316,27 @@ def _gains(before, after, base_total_h, cost, weights):
 
 
 def _say_what_a_group_fills(rows):
-    """A member that alone fills nothing of what a larger version fills says so."""
+    """A member that alone fills little or nothing of what a larger version fills says so."""
     for row in rows:
-        if not row["group"] or row.get("gap_hours_filled", 1.0) > LEAST_GAIN_H:
+        if not row["group"] or "gap_hours_filled" not in row:
             continue
         kin = [r for r in rows if r["group"] == row["group"] and "gap_hours_filled" in r]
         best = max(kin, key=lambda r: r["gap_hours_filled"])
-        if best["gap_hours_filled"] > LEAST_GAIN_H:
-            hours = best["gap_hours_filled"]
+        own, most = row["gap_hours_filled"], best["gap_hours_filled"]
+        if most <= LEAST_GAIN_H or own > LITTLE_OF_A_GROUP * most:
+            continue
+        if own <= LEAST_GAIN_H:
             said = (
-                f"alone fills nothing of the {hours:.0f} h that {best['option']} fills",
-                f"単独では{best['name_ja']}が埋める{hours:.0f}時間を全く埋めない",
+                f"alone fills nothing of the {most:.0f} h that {best['option']} fills",
+                f"単独では{best['name_ja']}が埋める{most:.0f}時間を全く埋めない",
             )
-            row["note"] = "; ".join(filter(None, (row["note"], said[0])))
-            row["note_ja"] = "。".join(filter(None, (row["note_ja"], said[1])))
+        else:
+            said = (
+                f"alone fills {own:.0f} h of the {most:.0f} h that {best['option']} fills",
+                f"{best['name_ja']}が埋める{most:.0f}時間に対し、単独では{own:.0f}時間",
+            )
+        row["note"] = "; ".join(filter(None, (row["note"], said[0])))
+        row["note_ja"] = "。".join(filter(None, (row["note_ja"], said[1])))
 
 
 def _fixed_columns(option: Option) -> dict[str, Any]:
