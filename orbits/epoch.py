@@ -89,13 +89,13 @@ class Epoch:
         """Two-part TDB Julian date: the day, and the fraction."""
         return J2000_JD + self.day, self.second / DAY_S
 
-    def jd_tt(self, t_s=0.0):
+    def jd_tt(self, t_s: Any = 0.0):
         """Two-part TT Julian dates of ``t_s`` seconds after this epoch."""
         jd1, jd2 = self.jd_tdb
         jd2 = jd2 + np.asarray(t_s, dtype=float) / DAY_S
         return jd1, jd2 - _tdb_minus_tt_s(jd1, jd2) / DAY_S
 
-    def jd_utc(self, t_s=0.0):
+    def jd_utc(self, t_s: Any = 0.0):
         """Two-part UTC quasi-Julian dates of ``t_s`` seconds after this epoch."""
         tt1, tt2 = self.jd_tt(t_s)
         tai1, tai2 = erfa.tttai(tt1, tt2)

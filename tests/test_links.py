@@ -1,0 +1,407 @@
+"""Link budgets against worked tables, and the rate of every link against budgets at instants."""
+
+import math
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cislunar import catalog
+from cislunar.access import find_access
+from cislunar.budget import (
+    FULL,
+    LIMB,
+    OUTSIDE,
+    attenuation_db,
+    free_space_loss_db,
+    half_beam_rad,
+    light_time_s,
+    link_budget,
+    moon_noise_small_dish_k,
+    navigation_cn0_dbhz,
+    station_model,
+)
+from cislunar.crossings import elevation_rad, range_km
+from cislunar.links import close_links, directed_window, navigation_visible
+from cislunar.pairing import connects, min_elevation_deg, terminal_pairs
+from cislunar.schema import Terminal
+from orbits.constants import C_KM_S, DEG
+from orbits.intervals import Intervals
+
+scene = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("scene.py"))))
+AIR = {"ka": (10.19, 5.41, 2.22), "x": (1.01, 0.52, 0.18)}
+
+
+def terminal(name):
+    record = catalog.get("terminals", name)
+    return Terminal(**{k: v for k, v in record.items() if k in Terminal.model_fields})
+
+
+def group(name):
+    return tuple(terminal(t) for t in catalog.get("terminal-groups", name)["terminals"])
+
+
+# --- budgets ---------------------------------------------------------------------------------
+
+
+def test_reference_links(validation, evidence):
+    case = validation("link_checks.yaml", "link_checks")
+    columns = case["expected"]["columns"]
+    worst = 0.0
+    for values in case["expected"]["rows"]:
+        row = dict(zip(columns, values, strict=True))
+        tx, rx = (terminal(name) for name in row["link"].split(" > "))
+        budget = link_budget(
+            tx, rx, row["range_km"], atmosphere_db=row["atmosphere_db"] or 0.0,
+            moon=FULL if row["beam_on_moon"] else OUTSIDE,
+        )  # fmt: skip
+        assert budget.rate_bps == row["rate_bps"], row
+        assert budget.closes == (row["margin_db"] is not None), row
+        pairs = [(budget.cn0_dbhz, row["cn0_dbhz"]), (budget.margin_db, row["margin_db"])]
+        if row["received_dbm"] is not None:
+            pairs.append((budget.received_dbw + 30.0, row["received_dbm"]))
+        for got, want in pairs:
+            if want is not None:
+                worst = max(worst, abs(got - want))
+    evidence(
+        "link budgets of the reference terminals", "link_checks.yaml", len(case["expected"]["rows"]),
+        worst, 0.1, "dB", "printed to 0.1 dB; rates agree exactly",
+    )  # fmt: skip
+
+
+def test_free_space_loss(validation, evidence):
+    table = validation("links.yaml", "fspl_table")
+    worst = max(
+        abs(free_space_loss_db(row[0], 1e3 * f) - want)
+        for row in table["expected"]["rows"]
+        for f, want in zip(table["inputs"]["f_GHz"], row[1:], strict=True)
+    )
+    evidence("free-space loss", "links.yaml fspl_table", 35, worst, 0.001, "dB", "closed form")
+    for distance, want in table["expected"]["one_way_light_time_s"]:
+        assert abs(light_time_s(distance) - want) < 5.1e-6
+    vectors = validation("links.yaml", "itu_p525_vectors")
+    worst = max(
+        abs(free_space_loss_db(d / 1e3, f / 1e6) - want)
+        for (d, f), want in zip(
+            vectors["inputs"]["rows"], vectors["expected"]["loss_dB"], strict=True
+        )
+    )
+    evidence("free-space loss", "ITU-R P.525 vectors", 4, worst, vectors["tolerance"]["dB"], "dB",
+             "exact formula")  # fmt: skip
+
+
+def _dsn(model, name, cumulative, elevation, brightness=0.0):
+    s = model["stations"][name]
+    zenith = model["zenith_attenuation_dB_by_site_and_CD"][s["site"]][str(cumulative)]
+    return station_model(
+        elevation, g0_dbi=s["G0"], g1_db_deg2=s["G1"], peak_deg=s["gamma"], t1_k=s["T1"],
+        t2_k=s["T2"], decay_per_deg=s["a"], zenith_db=zenith, cumulative_frac=cumulative,
+        moon_brightness_k=brightness,
+    )  # fmt: skip
+
+
+def test_deep_space_station_model_and_the_moon_in_its_beam(validation, evidence):
+    case = validation("links.yaml", "dsn_34m_x_band")
+    model = case["inputs"]["model"]
+    worst_db = worst_k = 0.0
+    for name, cd, elevation, *want in case["expected"]["rows"]:
+        gain, noise, g_over_t = _dsn(model, name, cd, elevation)
+        worst_db = max(worst_db, abs(gain - want[0]), abs(g_over_t - want[2]))
+        worst_k = max(worst_k, abs(noise - want[1]))
+    count = len(case["expected"]["rows"])
+    evidence("DSN 34 m station model: gain and G/T", "DSN 810-005 module 104 (links.yaml)", count,
+             worst_db, case["tolerance"]["dB"], "dB", "published coefficients")  # fmt: skip
+    evidence("DSN 34 m station model: noise", "DSN 810-005 module 104 (links.yaml)", count,
+             worst_k, case["tolerance"]["K"], "K", "published coefficients")  # fmt: skip
+    moon = validation("links.yaml", "moon_in_beam")
+    worst_db = worst_k = 0.0
+    rows = moon["expected"]["with_200K"]["rows"]
+    for name, elevation, noise_k, g_over_t, loss in rows:
+        cold = _dsn(model, name, 0.5, elevation)
+        warm = _dsn(model, name, 0.5, elevation, 200.0)
+        worst_k = max(worst_k, abs(warm[1] - noise_k))
+        worst_db = max(worst_db, abs(warm[2] - g_over_t), abs(cold[2] - warm[2] - loss))
+    small = moon["expected"]["small_dish"]
+    added = moon_noise_small_dish_k(
+        small["Tb_K"], small["diameter_m"], small["efficiency"], 1e3 * small["f_GHz"], 384400.0
+    )
+    worst_k = max(worst_k, abs(added - small["dT_K"]))
+    evidence("Moon in the beam: G/T", "links.yaml moon_in_beam", len(rows), worst_db,
+             moon["tolerance"]["dB"], "dB", "arithmetic")  # fmt: skip
+    evidence("Moon in the beam: noise", "links.yaml moon_in_beam", len(rows) + 1, worst_k,
+             moon["tolerance"]["K"], "K", "arithmetic")  # fmt: skip
+
+
+def test_budget_prints_lines_that_add_up():
+    budget = link_budget(terminal("user-x-dte"), terminal("station-34m-x"), 4e5, atmosphere_db=0.4)
+    values = {name: value for name, value, _ in budget.lines}
+    before = [v for n, v, _ in budget.lines][: list(values).index("C/N0")]
+    assert sum(before) == pytest.approx(values["C/N0"], abs=1e-9)
+    assert values["margin"] == pytest.approx(
+        values["C/N0"] + values["rate"] + values["required Eb/N0"] + values["implementation loss"]
+    )
+    text = str(budget)
+    assert len(text.splitlines()) == len(budget.lines)
+    assert "polarisation" in text
+    weak = link_budget(terminal("user-x-dte"), terminal("station-34m-x"), 4e8)
+    assert (weak.rate_bps, weak.margin_db, weak.closes) == (0.0, None, False)
+
+
+def test_half_of_the_moons_noise_at_the_limb():
+    tx, rx = terminal("relay-x-earth"), terminal("station-54m-misasa-x")
+    cold, limb, full = (link_budget(tx, rx, 4e5, moon=m).cn0_dbhz for m in (OUTSIDE, LIMB, FULL))
+    noise = [10 ** (-x / 10) for x in (cold, limb, full)]
+    assert noise[1] == pytest.approx(0.5 * (noise[0] + noise[2]))
+    assert cold - full == pytest.approx(7.0)
+
+
+def test_radio_does_not_talk_to_light():
+    with pytest.raises(ValueError, match="both"):
+        link_budget(terminal("relay-s"), terminal("optical-ground"), 1e5)
+
+
+def test_linear_against_circular_costs_three_decibels():
+    tx, rx = terminal("user-s-low"), terminal("relay-s")
+    bent = tx.model_copy(update={"polarisation": "linear"})
+    loss = link_budget(tx, rx, 1e4).cn0_dbhz - link_budget(bent, rx, 1e4).cn0_dbhz
+    assert loss == pytest.approx(2.7)
+
+
+@pytest.mark.parametrize(("elevation_deg", "want"), [(10, 10.19), (20, 5.41), (90, 2.22)])
+def test_attenuation_passes_through_its_points(elevation_deg, want):
+    assert attenuation_db(elevation_deg * DEG, AIR["ka"]) == pytest.approx(want)
+
+
+def test_attenuation_is_linear_in_the_cosecant():
+    def at(cosecant):
+        return float(attenuation_db(math.asin(1 / cosecant), AIR["ka"]))
+
+    assert at(8.0) - at(7.0) == pytest.approx(at(5.0) - at(4.0))  # below 10 deg as above it
+    assert at(2.5) - at(2.0) == pytest.approx(at(2.0) - at(1.5))
+
+
+# --- who talks to whom -----------------------------------------------------------------------
+
+
+def test_terminals_connect_by_band_and_by_name():
+    t = {name: terminal(name) for name in catalog.names("terminals")}
+    assert connects(t["user-s-low"], t["relay-s"])  # each lists the other
+    assert connects(t["relay-x-earth"], t["station-32m-goonhilly-x"])  # one lists the other
+    assert connects(t["station-32m-goonhilly-x"], t["relay-x-earth"])
+    assert not connects(t["station-18m-ws1-ka"], t["relay-ka-earth"])  # it only receives
+    assert connects(t["relay-ka-earth"], t["station-18m-ws1-ka"])
+    assert not connects(t["crosslink-k"], t["user-ka-rover"])  # one band, but not made for it
+    assert not connects(t["relay-s-earth-queqiao-1"], t["station-35m-cn-x"])  # listed, other band
+    assert connects(t["crosslink-k"], t["crosslink-k"])
+    plain = t["user-s-low"].model_copy(update={"pairs_with": ()})
+    relay = t["relay-s"].model_copy(update={"pairs_with": ()})
+    assert connects(plain, relay)  # nobody lists anyone: band and role
+    assert not connects(plain, plain)
+    afs = SimpleNamespace(terminals=(t["afs-transmitter"],))
+    assert terminal_pairs(afs, SimpleNamespace(terminals=(t["afs-receiver"],))) == []
+
+
+def test_own_elevation_of_terminals():
+    assert min_elevation_deg(terminal("station-34m-x")) is None  # typical of its class: no bound
+    assert min_elevation_deg(terminal("optical-ground")) == 20
+    x = terminal("station-34m-x").model_copy(update={"min_elevation_deg": 12.0})
+    assert min_elevation_deg(x) == 12.0
+
+
+# --- links over time -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def linked():
+    tracks, nodes = scene.small_world(days=4.0)
+    given = {
+        "elfo": group("nav-and-relay"),
+        "low": (terminal("relay-x-earth"), terminal("crosslink-k"), terminal("relay-s")),
+        "pole": group("crewed-base"),
+        "near": (terminal("user-x-dte"), terminal("user-s-medium")),
+        "earth-1": (
+            terminal("station-13m-awara-x"),
+            terminal("station-20m-legs-ka").model_copy(update={"min_elevation_deg": 15.0}),
+        ),
+    }
+    nodes = [
+        scene.node(
+            n.name, n.kind, tracks.t_s, min_elevation_deg=n.min_elevation_deg,
+            latitude_deg=n.latitude_deg, longitude_deg=n.longitude_deg, terminals=given[n.name],
+            attenuation=AIR if n.kind == "station" else {},
+        )
+        for n in nodes
+    ]  # fmt: skip
+    access = find_access(tracks, nodes)
+    return tracks, {n.name: n for n in nodes}, access, close_links(access, tracks, nodes)
+
+
+def moon_state(rx, source, t):
+    """Where the Moon stands in the station's beam, from exact states and plain trigonometry."""
+    here = scene.exact("earth-1", t)[:, :3]
+    to_source, to_moon = scene.exact(source, t)[:, :3] - here, -here
+    far = np.linalg.norm(to_moon, axis=1)
+    cosine = (to_source * to_moon).sum(1) / np.linalg.norm(to_source, axis=1) / far
+    off = np.arccos(np.clip(cosine, -1, 1)) - np.arcsin(scene.MOON_KM / far)
+    half = half_beam_rad(rx)
+    return np.where(off < -half, FULL, np.where(off < half, LIMB, OUTSIDE)), np.abs(off) - half
+
+
+def test_rate_and_margin_agree_with_a_budget_at_any_instant(linked):
+    tracks, nodes, access, links = linked
+    rng = np.random.default_rng(7)
+    checked = {"closes": 0, "not": 0, "moon": set()}
+    for (source, target), passes in links.items():
+        pair = access[min(source, target), max(source, target)]
+        window = directed_window(tracks, pair, source, target)
+        for tx, rx in terminal_pairs(nodes[source], nodes[target]):
+            mine = [p for p in passes if (p.terminal_source, p.terminal_target) == (tx.id, rx.id)]
+            low = min_elevation_deg(rx if target == "earth-1" else tx)
+            t = np.sort(rng.uniform(0.0, tracks.span_s - 5.0, 120))
+            t = t[window.contains(t)]
+            far = range_km(tracks, source, target, t)
+            air, moon, edge = np.zeros(t.size), np.full(t.size, OUTSIDE), np.ones(t.size)
+            if "earth-1" in (source, target):
+                other = source if target == "earth-1" else target
+                elevation = elevation_rad(tracks, "earth-1", other, t)
+                key = "ka" if "-ka" in (rx if target == "earth-1" else tx).id else "x"
+                air = attenuation_db(elevation, AIR[key])
+                if target == "earth-1":
+                    moon, edge = moon_state(rx, source, t)
+                if low is not None:
+                    clear = np.abs(np.degrees(elevation) - low) > 0.01
+                    air = np.where(np.degrees(elevation) >= low, air, 1e9)
+                    edge = np.where(clear, edge, 0.0)
+            for k in range(t.size):
+                if abs(edge[k]) < 1e-6:
+                    continue
+                budget = link_budget(tx, rx, far[k], atmosphere_db=air[k], moon=int(moon[k]))
+                here = [p for p in mine if p.intervals.contains(t[k])]
+                if not budget.closes:
+                    assert here == []
+                    checked["not"] += 1
+                    continue
+                assert [p.rate_bps for p in here] == [budget.rate_bps]
+                index = np.searchsorted(here[0].intervals.start_s, t[k], side="right") - 1
+                assert here[0].margin_db[index] <= budget.margin_db + 1e-6
+                assert here[0].owlt_s[index] >= far[k] / C_KM_S - 1e-9
+                checked["closes"] += 1
+                checked["moon"].add(int(moon[k]))
+    assert checked["closes"] > 800
+    assert checked["not"] > 5
+    assert checked["moon"] == {FULL, LIMB, OUTSIDE}
+
+
+def test_margin_is_attained_and_never_below_the_minimum(linked):
+    tracks, nodes, _, links = linked
+    for (source, target), passes in links.items():
+        for p in passes:
+            assert p.margin_db.min() >= 3.0 - 1e-6
+            assert p.intervals.durations_s.min() > 1e-3
+            if "earth-1" in (source, target):
+                continue
+            tx = next(x for x in nodes[source].terminals if x.id == p.terminal_source)
+            rx = next(x for x in nodes[target].terminals if x.id == p.terminal_target)
+            for k, (start, end) in enumerate(p.intervals.pairs()):
+                t = np.linspace(start, end, max(3, int((end - start) / 20)))
+                far = range_km(tracks, source, target, t).max()
+                farthest = link_budget(tx, rx, far * (1 - 1e-7))  # just inside an edge
+                assert farthest.rate_bps == p.rate_bps
+                assert abs(p.margin_db[k] - farthest.margin_db) < 0.01
+                assert abs(p.owlt_s[k] - far / C_KM_S) < 1e-4
+
+
+def test_pieces_of_one_terminal_pair_never_overlap(linked):
+    _, _, _, links = linked
+    for passes in links.values():
+        for key in {(p.terminal_source, p.terminal_target) for p in passes}:
+            mine = [p.intervals for p in passes if (p.terminal_source, p.terminal_target) == key]
+            total = sum(i.total_s for i in mine)
+            assert Intervals.union_of(mine).total_s == pytest.approx(total, abs=1e-6)
+
+
+def test_receiver_conditions_are_asked_one_light_time_later(linked):
+    tracks, _, access, _ = linked
+    pair = access["earth-1", "elfo"]
+    down = directed_window(tracks, pair, "elfo", "earth-1")
+    up = directed_window(tracks, pair, "earth-1", "elfo")
+    rises = next(c for c in pair.conditions if c.cause == "station-mask").intervals.start_s
+    rises = rises[rises > 0]
+    assert rises.size >= 3
+    owlt = range_km(tracks, "elfo", "earth-1", rises - 1.28) / C_KM_S
+    for rise, light in zip(rises, owlt, strict=True):
+        if np.isclose(up.start_s, rise, atol=1e-9).any():  # the station sends from its rise on
+            assert np.abs(down.start_s - (rise - light)).min() < 1e-5  # and hears what left before
+            return
+    pytest.fail("no rise opens the link")
+
+
+def test_what_holds_at_the_end_is_held_for_a_light_time(linked):
+    tracks, _, access, _ = linked
+    for (a, b), pair in access.items():
+        if len(pair.access) and pair.access.end_s[-1] == tracks.span_s:
+            assert directed_window(tracks, pair, a, b).end_s[-1] == tracks.span_s
+
+
+def test_outages_apply_at_each_end_in_its_own_time(linked):
+    tracks, nodes, access, _ = linked
+    service = {"earth-1": Intervals.from_pairs([(0.0, 100000.0), (110000.0, tracks.span_s)])}
+    links = close_links(access, tracks, nodes.values(), service)
+    for (source, target), passes in links.items():
+        up = Intervals.union_of(p.intervals for p in passes)
+        if source == "earth-1":
+            assert not len(up.clip(100000.0, 110000.0))
+        if target == "earth-1":
+            assert not len(up.clip(100000.0, 109998.0))
+
+
+def test_neighbours_on_the_ground_talk_all_the_time_at_the_slower_rate():
+    t = scene.grid(0.2)
+    place = {"latitude_deg": -86.0, "longitude_deg": 0.0}
+    tower = scene.node("tower", "asset", t, serves_radius_km=130.0, **place,
+                       terminals=(terminal("user-ka-base"), terminal("user-x-dte")))  # fmt: skip
+    rover = scene.node("rover", "asset", t, latitude_deg=-89.0, longitude_deg=0.0,
+                       terminals=(terminal("user-s-medium"), terminal("user-ka-rover")))  # fmt: skip
+    states = {"tower": scene.on_moon(-86, 0, t), "rover": scene.on_moon(-89, 0, t)}
+    tracks = scene.tracks_of(t, states, {"tower": "asset", "rover": "asset"})
+    links = close_links(find_access(tracks, [tower, rover]), tracks, [tower, rover])
+    assert set(links) == {("tower", "rover"), ("rover", "tower")}
+    (one,) = links["rover", "tower"]
+    assert (one.rate_bps, one.margin_db) == (50e6, None)
+    assert (one.terminal_source, one.terminal_target) == ("user-ka-rover", "user-ka-base")
+    assert one.intervals.pairs() == [(0.0, tracks.span_s)]
+    assert one.owlt_s[0] == pytest.approx(90.96 / C_KM_S, rel=1e-3)
+
+
+# --- navigation ------------------------------------------------------------------------------
+
+
+def test_navigation_signal_needs_more_near_the_horizon():
+    tx, rx = terminal("afs-transmitter"), terminal("afs-receiver")
+    high, low = navigation_cn0_dbhz(tx, rx, 1e4, np.array([15.0, 14.9]) * DEG)
+    assert high == pytest.approx(50.4, abs=0.05)
+    assert high - low == pytest.approx(3.0)
+    assert navigation_cn0_dbhz(tx, rx, 1e4) == pytest.approx(float(high))
+    assert navigation_cn0_dbhz(tx, rx, 1e4, None, 0.0) == pytest.approx(float(high) - 26.0)
+
+
+def test_navigation_is_visible_where_it_can_be_acquired(linked):
+    tracks, nodes, access, _ = linked
+    rx = terminal("afs-receiver")
+    weak = terminal("afs-transmitter")
+    weak = weak.model_copy(update={"transmit": weak.transmit.model_copy(update={"eirp_dbw": 9.0})})
+    spans = access["elfo", "pole"].access
+    got = navigation_visible(tracks, nodes["elfo"], weak, nodes["pole"], rx, spans)
+    t = np.arange(0.5, tracks.span_s, 20.0)
+    cn0 = navigation_cn0_dbhz(
+        weak, rx, range_km(tracks, "elfo", "pole", t), elevation_rad(tracks, "pole", "elfo", t)
+    )
+    want = spans.contains(t) & (cn0 >= 35.0)
+    assert (got.contains(t) == want).all()
+    assert 0 < got.total_s < spans.total_s
+    strong = navigation_visible(
+        tracks, nodes["elfo"], terminal("afs-transmitter"), nodes["pole"], rx, spans
+    )
+    assert strong == spans
