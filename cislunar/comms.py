@@ -76,7 +76,9 @@ def score_comms(
     ``undelivered_frac`` and outside the percentiles, which are empty where nothing arrives.
     ``volume_bit_per_day`` is what one user alone could send over live paths: the largest rate of
     a live path at each instant, integrated; nobody contends for it. (For ``forward`` the instants
-    are those of arrival.) ``served_only`` leaves out the table and what nobody needs, for reruns.
+    are those of arrival.) Contacts open at an end of the span are taken to go on beyond it for
+    the seconds that a bundle is under way. ``served_only`` leaves out the table and what nobody
+    needs, for reruns.
     """
     view = _View(table_of(plan, [n.name for n in nodes]), nodes)
     served: dict[tuple[str, str], Intervals] = {}
@@ -123,7 +125,7 @@ class _View:
     def __init__(self, table: ContactTable, nodes: Sequence[Any]):
         if table.epoch is None:
             raise InputError("a plan without an epoch cannot be scored")
-        self.table, self.span_s, self.epoch = table, table.span_s, table.epoch
+        self.table, self.span_s, self.epoch = table.held(), table.span_s, table.epoch
         self.craft, self.stations, self.places, self.transit = (
             np.zeros(len(table.names), dtype=bool) for _ in range(4)
         )
@@ -236,15 +238,19 @@ class _View:
             t = self.table
             most = t.rate_bps[t.source == n].max(initial=0.0)
             levels = np.unique(t.rate_bps[t.rate_bps <= most])
-            return float(_integral(levels, lambda r: self._crosslink(n, self.at_rate(r)).total_s))
+
+            def up_s(rate):
+                return self._crosslink(n, self.at_rate(rate)).clip(0.0, self.span_s).total_s
+
+            return float(_integral(levels, up_s))
         return float(self.volumes(service)[n])
 
     def _volumes(self, service: str) -> np.ndarray:
         """Bits each place could move over live paths, by the levels of rate that occur."""
-        t = self.table
+        t, low_s, high_s = self.table, 0.0, self.span_s
         outer = ~self.transit & ~self.stations
         if service == "forward":  # the plan run backwards: places send, at minus their arrival
-            t = self.table.reversed()
+            t, low_s, high_s = self.table.reversed(), -self.span_s, 0.0
         if service == "direct":
             t = t.keep(self.stations[t.target])
         else:
@@ -256,7 +262,7 @@ class _View:
         def live_s(rate):
             part = t.keep(t.rate_bps >= rate)
             transit = np.zeros_like(self.transit) if service == "direct" else self.transit
-            return find_live_paths(part, self.earth, transit).total_s()
+            return find_live_paths(part, self.earth, transit).total_s(low_s, high_s)
 
         return np.zeros(len(t.names)) + _integral(levels, live_s)
 

@@ -19,10 +19,10 @@ import csv
 import json
 import math
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numba import njit
 
 from cislunar.contact_table import ContactTable, sort_names, table_of
 from orbits.epoch import Epoch
@@ -49,41 +49,53 @@ def node_numbers(names) -> dict[str, int]:
 def merged_contacts(plan) -> ContactTable:
     """The plan with one contact a pair at any time: the highest rate, the largest light time."""
     t = table_of(plan)
-    rows = []
     pair = t.source * len(t.names) + t.target
-    edges = np.concatenate(([0], np.flatnonzero(np.diff(pair)) + 1, [len(t)]))
-    for a, b in pairwise(edges):
-        if a == b:
-            continue
-        ends = t.names[t.source[a]], t.names[t.target[a]]
-        for start, end, rate, owlt, name in _pieces(t, int(a), int(b)):
-            rows.append((name, *ends, start, end, rate, owlt))
-    return ContactTable.of_rows(rows, names=t.names, span_s=t.span_s, epoch=t.epoch)
+    of, start, end, owlt = _merge(pair, t.start_s, t.end_s, t.rate_bps, t.owlt_s)
+    names = np.array(t.names, dtype=object)
+    return ContactTable.of_arrays(
+        t.contact_id[of], names[t.source[of]], names[t.target[of]], start, end, t.rate_bps[of],
+        owlt, names=t.names, span_s=t.span_s, epoch=t.epoch,
+    )  # fmt: skip
 
 
-def _pieces(t: ContactTable, a: int, b: int):
-    """Consecutive pieces of the contacts a..b of one pair."""
-    if (t.start_s[a + 1 : b] >= t.end_s[a : b - 1]).all():
-        for c in range(a, b):
-            yield t.start_s[c], t.end_s[c], t.rate_bps[c], t.owlt_s[c], t.contact_id[c]
-        return
-    cuts = np.unique(np.concatenate((t.start_s[a:b], t.end_s[a:b])))
-    held = None
-    for low, high in pairwise(cuts):
-        up = a + np.flatnonzero((t.start_s[a:b] <= low) & (t.end_s[a:b] >= high))
-        if not up.size:
-            continue
-        up = up[t.rate_bps[up] == t.rate_bps[up].max()]
-        best = up[np.argmax(t.owlt_s[up])]
-        piece = (low, high, t.rate_bps[best], t.owlt_s[best], t.contact_id[best])
-        if held and held[1] == low and held[2:4] == piece[2:4]:
-            held = (held[0], high, *held[2:])
-            continue
-        if held:
-            yield held
-        held = piece
-    if held:
-        yield held
+@njit(cache=True, nogil=True)
+def _merge(pair, start, end, rate, owlt):
+    """Consecutive pieces of each pair's contacts: (contact of the rate, start, end, light time)."""
+    room = 2 * pair.size + 1  # each contact adds at most two edges to its pair
+    of = np.empty(room, dtype=np.int64)
+    low, high, late = np.empty(room), np.empty(room), np.empty(room)
+    used, a = 0, 0
+    while a < pair.size:
+        b = a
+        while b < pair.size and pair[b] == pair[a]:
+            b += 1
+        cuts = np.unique(np.concatenate((start[a:b], end[a:b])))
+        held, first = -1, a  # the last piece of this pair; the first contact that may be open
+        for i in range(cuts.size - 1):
+            while first < b and end[first] <= cuts[i]:
+                first += 1
+            best = -1
+            for c in range(first, b):
+                if start[c] > cuts[i]:
+                    break
+                if end[c] <= cuts[i]:
+                    continue
+                if best < 0 or (rate[c], owlt[c]) > (rate[best], owlt[best]):
+                    best = c
+            if best < 0:
+                continue
+            if (
+                held >= 0 and high[held] == cuts[i]
+                and rate[of[held]] == rate[best] and late[held] == owlt[best]
+            ):  # fmt: skip
+                high[held] = cuts[i + 1]
+            else:
+                held = used
+                of[used], low[used], high[used] = best, cuts[i], cuts[i + 1]
+                late[used] = owlt[best]
+                used += 1
+        a = b
+    return of[:used], low[:used], high[:used], late[:used]
 
 
 def _whole(plan, light_time: str, unit_bps: float):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from orbits.epoch import Epoch
 from orbits.errors import InputError
+
+_BEYOND_S = 60.0  # longer than the light time of any path of eight hops in cislunar space
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,17 @@ class ContactTable:
             np.searchsorted(source, np.arange(len(self.names) + 1)), self.span_s, self.epoch,
             self.row[mask],
         )  # fmt: skip
+
+    def held(self) -> ContactTable:
+        """The plan with contacts that touch an end of its span going on a minute beyond it.
+
+        What lies beyond is unknown; without this a bundle sent in the last second would find no
+        onward contact, and every path would seem to break there. Clip what comes of it to the
+        span.
+        """
+        start = np.where(self.start_s <= 0.0, self.start_s - _BEYOND_S, self.start_s)
+        end = np.where(self.end_s >= self.span_s, self.end_s + _BEYOND_S, self.end_s)
+        return replace(self, start_s=start, end_s=end)
 
     def with_source(self, source: np.ndarray) -> ContactTable:
         """The same contacts sent from other nodes (numbers, one a contact)."""

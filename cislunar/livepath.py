@@ -232,10 +232,10 @@ class LivePaths:
         part = slice(self.at[node], self.at[node + 1])
         return Intervals(self.start_s[part], self.end_s[part])
 
-    def total_s(self) -> np.ndarray:
-        """Live seconds of every node."""
-        done = np.concatenate(([0.0], np.cumsum(self.end_s - self.start_s)))
-        return np.diff(done[self.at])
+    def total_s(self, low_s: float, high_s: float) -> np.ndarray:
+        """Live seconds of every node between two instants."""
+        inside = np.clip(self.end_s, low_s, high_s) - np.clip(self.start_s, low_s, high_s)
+        return np.diff(np.concatenate(([0.0], np.cumsum(inside)))[self.at])
 
     def by_name(self) -> dict[str, Intervals]:
         return {n: self.of(i) for i, n in enumerate(self.table.names) if not self.final[i]}
@@ -284,7 +284,8 @@ def live_path(plan, targets, min_rate_bps: float = 0.0, *, transit=None) -> dict
     An empty bundle sent at such a time reaches one of ``targets`` (a name or several) without
     waiting anywhere, every hop at ``min_rate_bps`` or more, each hop's light time honoured; no
     node occurs twice on the path. ``transit``: names that may forward (all by default). One entry
-    a node that is not a target.
+    a node that is not a target. Of a contact plan, contacts open at an end of the span are taken
+    to go on beyond it, and the result is clipped to the span; a table is taken as it is.
 
     >>> plan = ContactTable.of_rows([
     ...     ("1", "site", "relay", 0, 100, 1e6, 1.0), ("2", "relay", "earth", 51, 200, 1e6, 1.0)])
@@ -292,12 +293,14 @@ def live_path(plan, targets, min_rate_bps: float = 0.0, *, transit=None) -> dict
     [(50.0, 100.0)]
     """
     table = table_of(plan)
-    table = table.keep(table.rate_bps >= min_rate_bps)
+    span_s, whole = table.span_s, plan is table
+    table = (table if whole else table.held()).keep(table.rate_bps >= min_rate_bps)
     may = None
     if transit is not None:
         may = np.zeros(len(table.names), dtype=bool)
         may[table.numbers(transit)] = True
-    return find_live_paths(table, table.numbers(targets), may).by_name()
+    found = find_live_paths(table, table.numbers(targets), may).by_name()
+    return found if whole else {n: spans.clip(0.0, span_s) for n, spans in found.items()}
 
 
 def crosslinked(paths: LivePaths, craft: np.ndarray) -> dict[int, Intervals]:

@@ -53,17 +53,27 @@ class TemporalNetwork:
                 found[name] = np.asanyarray(getattr(plan, name))  # a margin may be masked
         return found
 
-    def _edge(self, i: int) -> dict[str, Any]:
-        found: dict[str, Any] = {"contact_id": str(self._columns["contact_id"][i])}
-        for name in _NUMBERS:
-            if name in self._columns and self._columns[name][i] is not np.ma.masked:
-                found[name] = float(self._columns[name][i])
-        for name in _TEXTS:
+    def _edges(self, index) -> list[dict[str, Any]]:
+        """The attributes of some contacts (indices), as plain Python values."""
+        columns, masked = {}, {}
+        for name in ("contact_id", *_NUMBERS, *_TEXTS):
             if name in self._columns:
-                found[name] = str(self._columns[name][i])
-        found["duration_s"] = found["end_s"] - found["start_s"]
-        found["volume_bit"] = found["rate_bps"] * found["duration_s"]
-        return found
+                column = self._columns[name][index]
+                columns[name] = column.tolist()
+                if np.ma.isMaskedArray(column) and np.ma.getmaskarray(column).any():
+                    masked[name] = True
+        start, end, rate = (self._columns[k][index] for k in ("start_s", "end_s", "rate_bps"))
+        columns["duration_s"] = (end - start).tolist()
+        columns["volume_bit"] = (rate * (end - start)).tolist()
+        rows = [
+            dict(zip(columns, values, strict=True))
+            for values in zip(*columns.values(), strict=True)
+        ]
+        for name in masked:  # a value that does not exist is left out
+            for row in rows:
+                if row[name] is None:
+                    del row[name]
+        return rows
 
     def _with_nodes(self, graph):
         for node in self.nodes:
@@ -74,7 +84,7 @@ class TemporalNetwork:
             graph.add_node(node.name, **about)
         ends = (self._columns["source"], self._columns["target"])
         graph.add_nodes_from(str(n) for n in getattr(self.plan, "names", ()))
-        graph.add_nodes_from(str(n) for n in np.unique(np.concatenate(ends).astype(str)))
+        graph.add_nodes_from(sorted(set(np.concatenate(ends).tolist())))
         return graph
 
     @cached_property
@@ -84,10 +94,10 @@ class TemporalNetwork:
 
         graph = self._with_nodes(networkx.MultiDiGraph())
         graph.graph.update(self._when(), span_s=self.span_s)
-        source, target = self._columns["source"], self._columns["target"]
-        for i in range(source.size):
-            edge = self._edge(i)
-            graph.add_edge(str(source[i]), str(target[i]), key=edge["contact_id"], **edge)
+        source, target = (self._columns[k].tolist() for k in ("source", "target"))
+        edges = self._edges(slice(None))
+        ids = [edge["contact_id"] for edge in edges]
+        graph.add_edges_from(zip(source, target, ids, edges, strict=True))
         return graph
 
     def at(self, instant) -> networkx.DiGraph:
@@ -102,10 +112,10 @@ class TemporalNetwork:
         graph = self._with_nodes(networkx.DiGraph())
         graph.graph.update(self._when(), t_s=t_s)
         up = np.flatnonzero((self._columns["start_s"] <= t_s) & (t_s < self._columns["end_s"]))
-        # the best is added last, over the others; equal rates: the first contact stays
-        for i in sorted(up, key=lambda i: (self._columns["rate_bps"][i], -i)):
-            ends = str(self._columns["source"][i]), str(self._columns["target"][i])
-            graph.add_edge(*ends, **self._edge(int(i)))
+        # the best is added last, over the others; of equal rates the first contact stays
+        up = up[np.lexsort((-up, self._columns["rate_bps"][up]))]
+        for i, edge in zip(up, self._edges(up), strict=True):
+            graph.add_edge(self._columns["source"][i], self._columns["target"][i], **edge)
         return graph
 
     def between(self, a: str, b: str) -> pd.DataFrame:
@@ -116,7 +126,7 @@ class TemporalNetwork:
             if name not in self.graph:
                 raise InputError(f"no node {name!r} in the network", value=name)
         found = (self._columns["source"] == a) & (self._columns["target"] == b)
-        rows = [self._edge(int(i)) for i in np.flatnonzero(found)]
+        rows = self._edges(np.flatnonzero(found))
         if not rows:
             return pd.DataFrame(columns=["contact_id", *_NUMBERS, "duration_s", "volume_bit"])
         return pd.DataFrame(rows).sort_values("start_s", ignore_index=True)

@@ -156,6 +156,17 @@ def test_reruns_give_the_same_spans_without_a_table():
     assert quick.served["rim", "relay"] == full.served["rim", "relay"]
 
 
+def test_the_end_of_the_analysis_is_not_a_gap():
+    rows = [("rim", "relay", 0.0, 1000.0, 1e6, 1.0), ("relay", "usuda", 0.0, 1000.0, 1e6, 2.0),
+            ("usuda", "relay", 0.0, 1000.0, 1e6, 2.0), ("relay", "rim", 0.0, 999.0, 1e6, 1.0)]  # fmt: skip
+    found = score(rows)
+    assert found.served["rim", "relay"].pairs() == [(0, 1000)]
+    assert found.served["rim", "forward"].pairs() == [(0, 997)]  # this one did end before
+    volume = found.frame.set_index("service").volume_bit_per_day
+    assert volume["relay"] == pytest.approx(1e6 * 86400)
+    assert volume["forward"] == pytest.approx(1e6 * 86400)  # arriving from 0 to 1000
+
+
 def test_when_relays_see_earth():
     nodes = [node("rim", "asset"), node("relay", "spacecraft"), node("usuda", "station")]
     assert relay_live(plan(RELAYED), nodes) == {"relay": relay_live(plan(RELAYED), nodes)["relay"]}
