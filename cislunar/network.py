@@ -97,7 +97,8 @@ class TemporalNetwork:
         source, target = (self._columns[k].tolist() for k in ("source", "target"))
         edges = self._edges(slice(None))
         ids = [edge["contact_id"] for edge in edges]
-        graph.add_edges_from(zip(source, target, ids, edges, strict=True))
+        keyed: Any = zip(source, target, ids, edges, strict=True)
+        graph.add_edges_from(keyed)
         return graph
 
     def at(self, instant) -> networkx.DiGraph:
