@@ -109,7 +109,6 @@ def _escaped(text: str) -> str:
 
 def load_results(folder: str | os.PathLike) -> Results:
     """The results kept in a product folder, read from its files; nothing is computed anew."""
-    from cislunar.contact_files import read_contacts_csv
     from cislunar.nodes import expand_nodes
     from cislunar.scenario import load_scenario
     from cislunar.tracks import build_tracks
@@ -123,7 +122,7 @@ def load_results(folder: str | os.PathLike) -> Results:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     scenario = load_scenario(folder / "scenario.resolved.yaml")
-    nodes = expand_nodes(scenario)
+    nodes = tuple(n for n in expand_nodes(scenario) if len(n.service))  # as the run had them
     trajectories = {}
     for name in manifest["naif_ids"]:
         read = read_oem(folder / "ephemerides" / f"{name}.oem").rebased(scenario.start)
@@ -146,9 +145,30 @@ def load_results(folder: str | os.PathLike) -> Results:
         nodes=nodes,
         trajectories=trajectories,
         tracks=build_tracks(scenario, nodes, trajectories, De440.open()),
-        plan=read_contacts_csv(folder / "contacts.csv", scenario.start, scenario.duration_s),
+        plan=_read_plan(folder / "contacts.csv", scenario),
         coverage=coverage,
         manifest=manifest,
         provenance=provenance,
         **tables,
     )
+
+
+def _read_plan(path: Path, scenario: Scenario) -> ContactPlan:
+    """The contact plan of a ``contacts.csv``; what policy forbade is not in the file."""
+    import numpy as np
+
+    from cislunar.contacts import ContactPlan
+
+    words = ("source", "target", "band", "terminal_source", "terminal_target", "kind")
+    numbers = ("start_s", "end_s", "owlt_s", "rate_bps")
+    frame: Any = pd.read_csv(path, dtype=dict.fromkeys(words, "object"), keep_default_na=False)
+    margin = pd.to_numeric(frame["margin_db"], errors="coerce").to_numpy(dtype=float)
+    plan = ContactPlan(
+        scenario.start,
+        scenario.duration_s,
+        margin_db=np.ma.masked_invalid(margin),
+        **{name: frame[name].to_numpy(dtype=object) for name in words},
+        **{name: frame[name].to_numpy(dtype=float) for name in numbers},
+    )
+    plan.__dict__["contact_id"] = frame["contact_id"].to_numpy(dtype=object)
+    return plan

@@ -252,8 +252,9 @@ def _assets(results, frame, polar, south, project):
     for node in results.nodes:
         if node.kind != "asset":
             continue
-        same_cap = (node.latitude_deg < 0) == south and 90 - abs(node.latitude_deg) <= frame
-        if same_cap or not polar:
+        if not polar or (
+            (node.latitude_deg < 0) == south and 90 - abs(node.latitude_deg) <= frame
+        ):
             inside.append(node)
     if not inside:
         return [], []
