@@ -4,7 +4,7 @@ Radio: C/N0 = EIRP - space loss - pointing losses of both ends - 0.3 dB polarisa
 + G/T + 228.599; margin = C/N0 - 10 log10(rate) - required Eb/N0 - implementation loss + share of
 the power in the data. Optical: received power against the photons a bit needs. The rate is the
 highest selectable one whose margin reaches the larger minimum margin of the two ends. The rules
-are those of the catalogue record ``link_rule``.
+are those of the catalogue record ``link-rule``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from orbits.constants import BOLTZMANN_DBW_K_HZ, C_KM_S, DEG
 if TYPE_CHECKING:
     from cislunar.schema import Terminal
 
-POLARISATION_LOSS_DB = 0.3  # axial ratios of two circular antennas; catalogue record link_rule
+POLARISATION_LOSS_DB = 0.3  # axial ratios of two circular antennas; catalogue record link-rule
 PLANCK_J_S = 6.62607015e-34  # SI definition
 OUTSIDE, LIMB, FULL = 2, 1, 0  # the Moon in a station's beam
 
