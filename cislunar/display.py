@@ -82,6 +82,7 @@ def _scaled(value: float, unit: str) -> str:
 
 
 def metres(value) -> str:
+    """A length or a DOP: one decimal below 100, none above."""
     if missing(value):
         return NONE
     value = float(value)

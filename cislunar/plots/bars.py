@@ -33,7 +33,8 @@ def gaps(results, text: Text | None = None, service: str | None = None) -> dict:
     ]
     data, top = [], 1.0
     layout: dict[str, Any] = {"annotations": []}
-    rows = [places(results, s) for s in panels]
+    lacking = set(zip(hours["place"], hours["service"], strict=True))
+    rows = [[p for p in places(results, s) if (p, s) in lacking] for s in panels]
     total = sum(len(r) + 2.2 for r in rows) or 1.0
     seen: set[str] = set()
     span_h = float(results.scenario.duration_s) / 3600.0
@@ -77,7 +78,7 @@ def gaps(results, text: Text | None = None, service: str | None = None) -> dict:
         "data": data,
         "layout": style.layout(
             height=int(160 + 20 * total), barmode="stack", bargap=0.25,
-            margin={"l": 10, "r": 20, "t": 70, "b": 50},
+            margin={"l": 10, "r": 40, "t": 70, "b": 50},
             **layout,
         ),
     }  # fmt: skip
@@ -133,8 +134,10 @@ def fills(results, text: Text | None = None) -> dict:
         "data": data,
         "layout": style.layout(
             height=120 + 26 * max(len(labels), 3), bargap=0.3,
-            margin={"l": 10, "r": 20, "t": 20, "b": 60},
-            xaxis=style.axis(text("fills.axis_hours"), domain=[0.0, 0.58], rangemode="tozero"),
+            margin={"l": 10, "r": 40, "t": 20, "b": 60},
+            xaxis=style.axis(
+                text("fills.axis_hours"), tickformat=",d", domain=[0.0, 0.58], rangemode="tozero"
+            ),
             xaxis2=style.axis(text("fills.axis_cost"), domain=[0.64, 1.0], rangemode="tozero"),
             yaxis=style.axis(autorange="reversed", showgrid=False, dtick=1),
         ),

@@ -89,7 +89,7 @@ def network(results, t=None, text: Text | None = None) -> dict:
         "data": data,
         "layout": style.layout(
             height=max(420, 24 * tallest + 140), hovermode="closest",
-            margin={"l": 10, "r": 10, "t": 70, "b": 10},
+            margin={"l": 10, "r": 40, "t": 70, "b": 10},
             title={"text": when, "font": {"size": 13}, "x": 0.98, "xanchor": "right"},
             xaxis={"visible": False, "range": [-0.75, 2.75]},
             yaxis={"visible": False, "range": [-0.02, 1.06]},

@@ -11,6 +11,7 @@ from cislunar.text import Text
 
 CAP_DEG = 55.0  # a region wholly beyond this latitude is drawn as a polar cap
 LEVELS = 32
+NEAR = 0.02  # of the map's width: marks nearer than this share a label
 
 
 def regions(coverage) -> list[str]:
@@ -252,9 +253,7 @@ def _assets(results, frame, polar, south, project):
     for node in results.nodes:
         if node.kind != "asset":
             continue
-        if not polar or (
-            (node.latitude_deg < 0) == south and 90 - abs(node.latitude_deg) <= frame
-        ):
+        if not polar or ((node.latitude_deg < 0) == south and 90 - abs(node.latitude_deg) <= frame):
             inside.append(node)
     if not inside:
         return [], []
@@ -283,7 +282,7 @@ def _assets(results, frame, polar, south, project):
             "%{customdata[1]:.2f}°<extra></extra>",
         }
     ]  # fmt: skip
-    return out, _name_tags(x, y, names, extent)
+    return out, _name_tags(*clusters(x, y, names, extent), extent)
 
 
 def _name_tags(x, y, names, extent):
@@ -301,6 +300,23 @@ def _name_tags(x, y, names, extent):
             x.tolist(), y.tolist(), lx.tolist(), ly.tolist(), names, strict=True
         )
     ]  # fmt: skip
+
+
+def clusters(x, y, names, extent):
+    """Places too near one another to name apart: centres, and one label for each.
+
+    A label has the first two names and how many more there are.
+    """
+    left, px, py, labels = list(range(len(names))), [], [], []
+    while left:
+        first = left[0]
+        near = [i for i in left if np.hypot(x[i] - x[first], y[i] - y[first]) < NEAR * extent]
+        left = [i for i in left if i not in near]
+        px.append(float(np.mean(x[near])))
+        py.append(float(np.mean(y[near])))
+        more = f" +{len(near) - 2}" if len(near) > 2 else ""
+        labels.append(", ".join(names[i] for i in near[:2]) + more)
+    return np.array(px), np.array(py), labels
 
 
 def spread_labels(x, y, extent):

@@ -85,7 +85,6 @@ def orbits(results, text: Text | None = None) -> dict:
         for c, (i, j, word) in enumerate(((0, 1, "orbits.xy"), (0, 2, "orbits.xz"))):
             panel = 2 * r + c + 1
             suffix = "" if panel == 1 else str(panel)
-            data.append(_disc(suffix))
             for name in members:
                 colour, dash = styles[name]
                 data.append(
@@ -98,6 +97,7 @@ def orbits(results, text: Text | None = None) -> dict:
                         "<extra></extra>",
                     }
                 )  # fmt: skip
+            data.append(_disc(suffix))
             bottom = 1.0 - (r + 1) * height + (0.06 if len(rows) == 2 else 0.0)
             top = 1.0 - r * height - (0.05 if r else 0.03)
             layout[f"xaxis{suffix}"] = style.axis(
@@ -114,7 +114,7 @@ def orbits(results, text: Text | None = None) -> dict:
         "data": data,
         "layout": style.layout(
             height=1050 if len(rows) == 2 else 560, hovermode="closest",
-            margin={"l": 70, "r": 20, "t": 30, "b": 60},
+            margin={"l": 70, "r": 40, "t": 30, "b": 60},
             **{**layout, "legend": {
                 "orientation": "h", "yanchor": "top", "y": -0.06, "x": 0, "xanchor": "left",
             }},

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cislunar.plots import maps, style
-from cislunar.plots.orbits import _reach, rotating_paths
+from cislunar.plots.orbits import NEAR_KM, _reach, rotating_paths
 from cislunar.plots.timeline import merged, places, segments, services
 from cislunar.text import Text
 from orbits.constants import MOON_RADIUS_KM
@@ -48,9 +48,16 @@ def static_orbits(results, text: Text | None = None):
 
 def _orbit_axes(axes, results, text):
     paths = rotating_paths(results)
-    reach = _reach(paths, list(paths))
-    for ax, (i, j, word) in zip(axes, ((0, 1, "orbits.xy"), (0, 2, "orbits.xz")), strict=True):
+    near = [name for name, path in paths.items() if np.abs(path).max() < NEAR_KM]
+    panels = (
+        (0, 1, "orbits.xy", list(paths)), (0, 2, "orbits.xz", list(paths)),
+        (0, 2, "orbits.near", near or list(paths)),
+    )  # fmt: skip
+    for ax, (i, j, word, members) in zip(axes, panels, strict=False):
+        reach = _reach(paths, members)
         for k, (name, path) in enumerate(paths.items()):
+            if name not in members:
+                continue
             ax.plot(
                 path[:, i] / 1e3, path[:, j] / 1e3, lw=0.8, label=name,
                 color=style.LINES[k % len(style.LINES)],
@@ -71,7 +78,8 @@ def _orbit_axes(axes, results, text):
         )  # fmt: skip
         _plain(ax)
     axes[-1].legend(
-        fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0),
+        handles=axes[0].get_legend_handles_labels()[0], fontsize=7, frameon=False,
+        loc="upper left", bbox_to_anchor=(1.0, 1.0),
         ncols=1 if len(paths) <= 26 else 2,
     )  # fmt: skip
 
@@ -189,11 +197,11 @@ def story(results, service: str | None = None, text: Text | None = None):
     text = text or Text()
     service = service or services(results)[0]
     count = max(len(places(results, service)), 4)
-    figure = _new(12, 5.4 + 1.5 + 0.24 * count)
-    parts: Any = figure.subfigures(2, 1, height_ratios=[5.4, 1.5 + 0.24 * count])
+    figure = _new(14, 4.6 + 1.5 + 0.24 * count)
+    parts: Any = figure.subfigures(2, 1, height_ratios=[4.6, 1.5 + 0.24 * count])
     above, below = parts
     for part in parts:
         part.set_facecolor("white")
-    _orbit_axes(above.subplots(1, 2), results, text)
+    _orbit_axes(above.subplots(1, 3), results, text)
     _timeline_axes(below.subplots(), results, service, text)
     return figure

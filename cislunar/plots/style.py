@@ -75,11 +75,12 @@ def layout(height: int, **more) -> dict:
         "font": {"family": FONT, "size": 12, "color": INK},
         "paper_bgcolor": PAPER,
         "plot_bgcolor": PAPER,
-        "margin": {"l": 60, "r": 20, "t": 20, "b": 50},
+        "margin": {"l": 60, "r": 40, "t": 20, "b": 50},
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "xanchor": "left"},
         "hoverlabel": {"font": {"family": FONT}},
         "template": "none",
         "autosize": True,
+        "modebar": {"orientation": "v", "bgcolor": "rgba(255,255,255,0)"},
     }
     base.update(more)
     return base

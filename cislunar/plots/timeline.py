@@ -135,7 +135,7 @@ def timeline(results, service: str | None = None, text: Text | None = None) -> d
         height=150 + 22 * max(len(rows), 3),
         barmode="overlay",
         bargap=0.15,
-        margin={"l": 10, "r": 20, "t": 60, "b": 50},
+        margin={"l": 10, "r": 40, "t": 60, "b": 50},
         xaxis=style.axis(
             text("timeline.axis") + (f" ({note})" if note else ""),
             type="date", tickformat=text("timeline.tick"),

@@ -46,7 +46,7 @@ def answer_sentences(results, text: Text) -> list[str]:
         unknown = int(count.get("not-computable", 0))
         if unknown:
             line += gap + text("answer.not_computable", count=unknown)
-        out.append(line)
+        out.append(line + gap + _by_service(needs, text))
         worst = _worst(needs, text)
         if worst:
             out.append(worst + _longest(results, needs, text, gap))
@@ -57,6 +57,17 @@ def answer_sentences(results, text: Text) -> list[str]:
     if best:
         out.append(best)
     return out
+
+
+def _by_service(needs, text):
+    items = [
+        text(
+            "answer.service_item", service=text.either(f"service.{service}", str(service)),
+            met=int((part["verdict"] == "met").sum()), total=len(part),
+        )
+        for service, part in needs.groupby("service", sort=False)
+    ]  # fmt: skip
+    return text("answer.by_service", items=text("answer.joiner").join(items))
 
 
 def _worst(needs, text):

@@ -188,7 +188,7 @@ def _scorecard(results, text):
             Row(
                 (
                     Cell(str(r["asset"]), "k"),
-                    Cell(text.either(f"service.{r['service']}", str(r["service"]))),
+                    Cell(text.either(f"service.{r['service']}", str(r["service"])), "k"),
                     verdict(r["verdict"], text),
                     number(fmt.percent(r["availability_frac"])),
                     number(fmt.percent(r["need_availability_frac"])),
@@ -219,7 +219,7 @@ def _positioning(results, text):
     for r in results.positioning_scores.to_dict(orient="records"):
 
         def joined(*names, r=r):
-            return " / ".join(fmt.number(r[n], 1) for n in names)
+            return " / ".join(fmt.metres(r[n]) for n in names)
 
         rows.append(
             Row((
@@ -329,11 +329,11 @@ def _fills(results, text):
         ]
         rows.append(
             Row((
-                number(str(rank)), Cell(option_label(r, text.language)),
+                number(str(rank)), Cell(option_label(r, text.language), "w"),
                 number(fmt.number(r["gap_hours_filled"], 1)),
                 number(fmt.percent(r["share_filled_frac"])), number(_cost(r, text)),
                 number(fmt.number(r["gap_hours_per_oku_jpy"], 2)), number(_year(r)),
-                Cell(", ".join(parts) or fmt.NONE), Cell(_fill_note(r, text)),
+                Cell(", ".join(parts) or fmt.NONE), Cell(_fill_note(r, text), "w"),
             ))
         )  # fmt: skip
     return {
@@ -384,7 +384,7 @@ def _portfolio(results, text):
     for r in frame.to_dict(orient="records"):
         rows.append(
             Row((
-                Cell(option_label(r, text.language)), number(_cost(r, text)), number(_year(r)),
+                Cell(option_label(r, text.language), "w"), number(_cost(r, text)), number(_year(r)),
                 number(fmt.number(r["gap_hours_filled"])),
                 number(fmt.percent(r["share_filled_frac"])),
                 number(fmt.number(r["gap_hours_per_oku_jpy"], 2)),
