@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cislunar.contact_table import ContactTable, sort_names
 from cislunar.links import LinkPass, pair_links
 from orbits.epoch import Epoch
 from orbits.intervals import Intervals
@@ -161,19 +162,13 @@ def permits(policy: Any, a: str | None, b: str | None) -> bool:
     return any((p in mine and q in theirs) or (q in mine and p in theirs) for p, q in share or ())
 
 
-def plan_contacts(
+def serving_passes(
     links: Mapping[tuple[str, str], Iterable[LinkPass]],
     access: Mapping[tuple[str, str], PairAccess],
-    nodes: Iterable[Node],
-    policy: Any,
+    by_name: Mapping[str, Node],
     tracks: Tracks,
-) -> ContactPlan:
-    """The contacts of a scenario: links within the service of both ends, permitted by policy.
-
-    Service at the receiver is asked at the arrival, as every receiver condition is. Links of nodes
-    that are out of service for a part of the span are closed again within it.
-    """
-    by_name = {n.name: n for n in nodes}
+) -> list[LinkPass]:
+    """The link passes (transmit times, s) within the service of both ends."""
     span_s = float(tracks.t_s[-1])
     service = {
         n.name: n.service
@@ -191,6 +186,63 @@ def plan_contacts(
             redone.add(pair)
             a, b = by_name[pair[0]], by_name[pair[1]]
             passes += pair_links(tracks, access[pair], a, b, service)
+    return passes
+
+
+def contact_table(
+    links: Mapping[tuple[str, str], Iterable[LinkPass]],
+    access: Mapping[tuple[str, str], PairAccess],
+    nodes: Iterable[Node],
+    policy: Any,
+    tracks: Tracks,
+) -> ContactTable:
+    """The permitted contacts as bare arrays: what ``plan_contacts`` gives, without its labels."""
+    by_name = {n.name: n for n in nodes}
+    passes = [
+        p
+        for p in serving_passes(links, access, by_name, tracks)
+        if permits(policy, by_name[p.source].operator, by_name[p.target].operator)
+    ]
+    names = sort_names(by_name)
+    number = {name: i for i, name in enumerate(names)}
+    counts = np.array([len(p.intervals) for p in passes], dtype=np.int64)
+
+    def spread(values, dtype):
+        return np.repeat(np.array(values, dtype=dtype), counts)
+
+    def joined(arrays):
+        return np.concatenate(arrays) if arrays else np.empty(0)
+
+    source = spread([number[p.source] for p in passes], np.int64)
+    target = spread([number[p.target] for p in passes], np.int64)
+    start = joined([p.intervals.start_s for p in passes])
+    order = np.lexsort((start, target, source))
+    source = source[order]
+    return ContactTable(
+        names=tuple(names), source=source, target=target[order], start_s=start[order],
+        end_s=joined([p.intervals.end_s for p in passes])[order],
+        owlt_s=joined([p.owlt_s for p in passes])[order],
+        rate_bps=spread([p.rate_bps for p in passes], float)[order],
+        contact_id=np.broadcast_to(np.array("", dtype=object), order.shape),
+        first=np.searchsorted(source, np.arange(len(names) + 1)),
+        span_s=float(tracks.t_s[-1]), epoch=tracks.epoch, row=order,
+    )  # fmt: skip
+
+
+def plan_contacts(
+    links: Mapping[tuple[str, str], Iterable[LinkPass]],
+    access: Mapping[tuple[str, str], PairAccess],
+    nodes: Iterable[Node],
+    policy: Any,
+    tracks: Tracks,
+) -> ContactPlan:
+    """The contacts of a scenario: links within the service of both ends, permitted by policy.
+
+    Service at the receiver is asked at the arrival, as every receiver condition is. Links of nodes
+    that are out of service for a part of the span are closed again within it.
+    """
+    by_name = {n.name: n for n in nodes}
+    passes = serving_passes(links, access, by_name, tracks)
     closable = _plan(passes, by_name, tracks)
     if policy is None or not len(closable):
         return closable

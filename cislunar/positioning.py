@@ -259,17 +259,20 @@ def score_positioning(
     policy: Any = None,
     step_elevation_rad: float = NAVIGATION_LOW_ELEVATION_DEG * DEG,
     workers: int | None = None,
+    served_only: bool = False,
 ) -> PositioningResult:
     """Positioning scores of every asset, from what ranges to what (``find_ranging``).
 
     ``uere`` is the catalogue's error-budget record. Availability is the share of the span with a
     fix that meets the need (accuracy in its own measure, PDOP, GDOP), or with any fix where the
     asset has no positioning need. DOP and accuracy are over the grid instants with a fix.
+    ``served_only`` leaves the table empty and skips assets without a need, for reruns.
     """
     nodes = tuple(nodes)
     multipath_m = float(uere["multipath_m"]["surface"])
     residual_m = float(uere["differential_residual_m"]["value"])
     assets = [n for n in nodes if n.kind == "asset"]
+    users = [n for n in assets if not served_only or positioning_need(n) is not None]
     pairs = {source for source, _ in ranging}
     sources = [n for n in nodes if n.name in pairs]
     sise = {n.name: sise_m(n, uere, chinese(policy)) for n in sources}
@@ -310,10 +313,11 @@ def score_positioning(
     served, solution, enough = {}, {}, {}
     # the kernels release the interpreter's lock; `map` keeps the order
     with ThreadPoolExecutor(workers or min(os.cpu_count() or 1, 8)) as pool:
-        for asset, fixes in zip(assets, pool.map(one, assets), strict=True):
+        for asset, fixes in zip(users, pool.map(one, users), strict=True):
             need = positioning_need(asset)
             verdict = judge(need, fixes.served, tracks.epoch, span_s)
-            rows.append(_row(asset, need, fixes, verdict, span_s))
+            if not served_only:
+                rows.append(_row(asset, need, fixes, verdict, span_s))
             if need is None and not is_receiver(asset):
                 continue
             served[asset.name], solution[asset.name] = fixes.served, fixes.solution

@@ -87,7 +87,8 @@ def _add_node(tracks: Tracks, node: Node, world: World, trajectory: Trajectory |
     if node.kind == "spacecraft":
         assert trajectory is not None, node.name
         moved = trajectory if trajectory.epoch == tracks.epoch else trajectory.rebased(tracks.epoch)
-        states = moved.at(tracks.t_s)
+        same = np.array_equal(moved.t_s, tracks.t_s)  # the usual case: flown on this very grid
+        states = moved.states if same else moved.at(tracks.t_s)
     elif node.kind == "asset":
         site = site_vector_km(node.latitude_deg, node.longitude_deg, node.height_m)
         states = _turned(world.moon_axes, world.moon_rate, site)

@@ -1,0 +1,83 @@
+"""What a scenario would be with options added: really added, and scored again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from cislunar.comms import CommScores, score_comms
+from cislunar.contacts import contact_table
+from cislunar.gaps import unserved_seconds
+from cislunar.nodes import nodes_of
+from cislunar.options import add_options
+from cislunar.positioning import PositioningResult, score_positioning
+from cislunar.situation import Memory, Situation, extended
+from cislunar.trajectories import build_trajectories
+from orbits.ephemeris import De440
+from orbits.errors import CislunarError
+from orbits.intervals import Intervals
+
+Key = tuple[str, str]
+
+
+class Reruns:
+    """``reruns(option_ids) -> {(place, service): unserved s}`` over the needed pairs.
+
+    Geometry met before is recalled; contacts, live paths and fixes are computed anew each time.
+    """
+
+    def __init__(
+        self,
+        base: Situation,
+        served: Mapping[Key, Intervals],
+        needed: Mapping[Key, Any],
+        uere: Mapping[str, Any],
+        ephemeris: De440,
+        on_rerun: Callable[[], None] = lambda: None,
+    ):
+        self._base, self._uere, self._ephemeris = base, uere, ephemeris
+        self._memory, self._on_rerun = Memory(), on_rerun
+        self._span = (0.0, base.tracks.span_s)
+        self.unserved = unserved_seconds({k: served[k] for k in needed if k in served}, self._span)
+
+    def fly_pool(self) -> None:
+        """Flies the spacecraft of all options at once, over both cores; faults come up later."""
+        scenario = self._base.scenario
+        craft = [
+            node
+            for option in scenario.options
+            if not option.not_computable
+            for node in nodes_of(option.adds, scenario)
+            if node.kind == "spacecraft"
+        ]
+
+        def fly(node) -> None:
+            try:
+                build_trajectories(scenario, [node], self._ephemeris, workers=1)
+            except CislunarError:
+                return  # the option that wants it says so when it is run
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(fly, craft))
+
+    def __call__(self, ids: tuple[str, ...]) -> dict[Key, float]:
+        if not ids:
+            return dict(self.unserved)
+        base = self._base
+        more = extended(base, add_options(base.scenario, ids), self._ephemeris, self._memory)
+        table = contact_table(
+            more.links, more.access, more.nodes, base.scenario.policy, more.tracks
+        )
+        comms: CommScores = score_comms(table, more.nodes, served_only=True)
+        found = dict(comms.served)
+        corrects = any(n.correction_radius_km for n in more.nodes if n.name not in base.by_name)
+        if more.ranging is not base.ranging or corrects:
+            fixes: PositioningResult = score_positioning(
+                more.tracks, more.nodes, more.ranging, self._uere,
+                policy=base.scenario.policy, served_only=True,
+            )  # fmt: skip
+            found |= {(place, "positioning"): spans for place, spans in fixes.served.items()}
+        self._on_rerun()
+        after = unserved_seconds({k: v for k, v in found.items() if k in self.unserved}, self._span)
+        return self.unserved | after
