@@ -276,21 +276,31 @@ def score_positioning(
     pairs = {source for source, _ in ranging}
     sources = [n for n in nodes if n.name in pairs]
     sise = {n.name: sise_m(n, uere, chinese(policy)) for n in sources}
-    row = {n.name: i for i, n in enumerate(sources)}
     references = [n for n in assets if n.correction_radius_km is not None and is_receiver(n)]
     t_s = np.ascontiguousarray(tracks.t_s, dtype=float)
     span_s = float(t_s[-1])
     states = np.array([tracks.states[n.name] for n in sources]).reshape(-1, t_s.size, 6)
 
+    unseen = Ranging(Intervals(), (0.0, 0.0))  # keeps every user on the one table of states
+    lending = {n.name for n in references}
+
+    def twin(asset: Node):
+        """What decides an asset's fixes: users of one place and need have them in common."""
+        if asset.name in lending or is_source(asset):
+            return asset.name  # not its own reference or beacon, so like no other
+        seen = [ranging.get((n.name, asset.name), unseen) for n in sources]
+        edges = [e for r in seen for e in (r.visible.start_s.tobytes(), r.visible.end_s.tobytes())]
+        place = tracks.states[asset.name][0].tobytes()
+        noise = tuple(r.noise_m2_km2 for r in seen)
+        return place, asset.operator, repr(positioning_need(asset)), tuple(edges), noise
+
     def one(asset: Node) -> Fixes:
-        mine = [n for n in sources if (n.name, asset.name) in ranging]
         need = positioning_need(asset)
-        corrected = _corrections(asset, mine, references, tracks, ranging, policy)
+        corrected = _corrections(asset, sources, references, tracks, ranging, policy)
         corrected = [
             spans if sise[n.name] > residual_m else Intervals()
-            for n, spans in zip(mine, corrected, strict=True)
+            for n, spans in zip(sources, corrected, strict=True)
         ]
-        index = [row[n.name] for n in mine]
         limits = (math.inf, math.inf, math.inf)
         if need is not None:
             given = (rms_limit_m(need), need.max_pdop, getattr(need, "max_gdop", None))
@@ -298,9 +308,9 @@ def score_positioning(
         return find_fixes(
             t_s,
             np.ascontiguousarray(tracks.states[asset.name], dtype=float),
-            states if len(index) == len(sources) else states[index],
-            [ranging[n.name, asset.name] for n in mine],
-            [sise[n.name] for n in mine],
+            states,
+            [ranging.get((n.name, asset.name), unseen) for n in sources],
+            [sise[n.name] for n in sources],
             multipath_m=multipath_m,
             corrected=corrected,
             residual_m=residual_m,
@@ -311,9 +321,13 @@ def score_positioning(
 
     rows, verdicts = [], {}
     served, solution, enough = {}, {}, {}
+    twins = [twin(n) for n in users]
+    firsts = {mark: node for mark, node in zip(reversed(twins), reversed(users), strict=True)}
     # the kernels release the interpreter's lock; `map` keeps the order
     with ThreadPoolExecutor(workers or min(os.cpu_count() or 1, 8)) as pool:
-        for asset, fixes in zip(users, pool.map(one, users), strict=True):
+        found = dict(zip(firsts, pool.map(one, firsts.values()), strict=True))
+        for asset, mark in zip(users, twins, strict=True):
+            fixes = found[mark]
             need = positioning_need(asset)
             verdict = judge(need, fixes.served, tracks.epoch, span_s)
             if not served_only:
