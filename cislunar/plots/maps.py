@@ -136,7 +136,7 @@ def coverage_map(
         "layout": style.layout(
             height=520, showlegend=False, hovermode="closest", annotations=tags,
             title={"text": f"{title} ({region})", "font": {"size": 14}, "x": 0.02},
-            margin={"l": 10, "r": 10, "t": 45, "b": 10}, **axes,
+            margin={"l": 10, "r": 50, "t": 45, "b": 10}, **axes,
         ),
     }  # fmt: skip
 

@@ -44,7 +44,7 @@ def _maps(results, text):
                 name = f"map-{k}-{variable}"
                 out[name] = maps.coverage_map(results, variable, region, text)
                 out[name]["layout"].pop("title", None)
-                out[name]["layout"]["margin"] = {"l": 10, "r": 10, "t": 10, "b": 10}
+                out[name]["layout"]["margin"] = {"l": 10, "r": 50, "t": 10, "b": 10}
                 out[name]["label"] = f"{text.either(f'coverage.{variable}', variable)} ({region})"
     return out
 

@@ -15,14 +15,13 @@
     var height = /"height":(\d+)/.exec(source);
     if (height) { box.style.minHeight = height[1] + "px"; }
   });
-  if ("IntersectionObserver" in window) {
-    var watcher = new IntersectionObserver(function (entries) {
-      entries.forEach(function (e) { if (e.isIntersecting) { draw(e.target); } });
-    }, {rootMargin: "600px"});
-    boxes.forEach(function (box) { watcher.observe(box); });
-  } else {
-    boxes.forEach(draw);
-  }
+  // one after another, so that the page answers while the later ones are drawn
+  (function next(i) {
+    if (i < boxes.length) {
+      draw(boxes[i]);
+      setTimeout(function () { next(i + 1); }, 0);
+    }
+  })(0);
   window.addEventListener("beforeprint", function () { boxes.forEach(draw); });
 
   document.querySelectorAll(".tabs").forEach(function (group) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlparse
 
@@ -71,7 +71,7 @@ def context(results, text: Text) -> dict[str, Any]:
             ),
             "rows": [
                 Row((
-                    Cell(r.name, "k"), Cell(r.kind), Cell(r.operator), Cell(r.where),
+                    Cell(r.name, "k"), Cell(r.kind, "k"), Cell(r.operator), Cell(r.where),
                     Cell(r.terminals), badge(r.confidence, text),
                 ))
                 for r in supply_rows(results, text)
@@ -333,7 +333,7 @@ def _fills(results, text):
                 number(fmt.number(r["gap_hours_filled"], 1)),
                 number(fmt.percent(r["share_filled_frac"])), number(_cost(r, text)),
                 number(fmt.number(r["gap_hours_per_oku_jpy"], 2)), number(_year(r)),
-                Cell(", ".join(parts) or fmt.NONE), Cell(_fill_note(r, text), "w"),
+                Cell(", ".join(parts) or fmt.NONE, "m"), Cell(_fill_note(r, text), "w"),
             ))
         )  # fmt: skip
     return {
@@ -434,25 +434,43 @@ def _said(record: dict, text: Text, *keys: str) -> str:
     return ""
 
 
+ORDER = ("unverified", "assumption", "derived", "transcription", "press", "primary")
+
+
+def _loose(record: dict) -> list[str]:
+    """The fields of a record that nothing at hand verifies, none if the whole record is such."""
+    fields = record.get("field_confidence") or {}
+    return sorted(name for name, word in fields.items() if word == "unverified")
+
+
 def _assumptions(results, text):
-    order = {"unverified": 0, "assumption": 1, "derived": 2, "transcription": 3, "press": 4}
-    records = sorted(
-        results.assumptions,
-        key=lambda r: (order.get(r.get("confidence"), 5), str(r.get("kind")), str(r.get("id"))),
-    )
-    rows = [
-        Row((
-            Cell(str(r.get("id", "")), "code"), Cell(_said(r, text, "name", "summary", "value")),
-            badge(r.get("confidence"), text), Cell(_said(r, text, "reason")),
-            _source_cells(r.get("sources")),
-        ))
-        for r in records
-    ]  # fmt: skip
-    loose = sum(r.get("confidence") == "unverified" for r in records)
+    def place(record):
+        sure = record.get("confidence")
+        rank = ORDER.index(sure) if sure in ORDER else len(ORDER)
+        return (rank > 0, not _loose(record), rank, str(record["kind"]), str(record["id"]))
+
+    records = sorted(results.assumptions, key=place)
+    rows, count = [], 0
+    for r in records:
+        loose = _loose(r)
+        count += bool(loose) or r.get("confidence") == "unverified"
+        name, summary = _said(r, text, "name"), _said(r, text, "summary", "value")
+        marked = badge(r.get("confidence"), text)
+        if loose:
+            said = text("assumptions.fields", fields=text("list.joiner").join(loose))
+            marked = replace(marked, entries=(said,))
+        rows.append(
+            Row((
+                Cell(str(r.get("id", "")), "code"),
+                Cell(name or summary, "named", entries=(summary,) if name and summary else ()),
+                marked, Cell(_said(r, text, "reason") or fmt.NONE, "w"),
+                _source_cells(r.get("sources")),
+            ))
+        )  # fmt: skip
     return {
         "head": _head(text, "record", "what", "confidence", "reason", "sources"),
         "rows": rows,
-        "count": text("assumptions.unverified", count=loose, total=len(records)),
+        "count": text("assumptions.unverified", count=count, total=len(records)),
     }
 
 
@@ -460,7 +478,8 @@ def _sources(results, text):
     records = sorted(results.sources, key=lambda r: (str(r.get("kind")), str(r.get("id"))))
     rows = [
         Row((
-            Cell(str(r.get("id", "")), "code"), Cell(_said(r, text, "kind")),
+            Cell(str(r.get("id", "")), "code"),
+            Cell(text.either(f"kind.{r.get('kind')}", str(r.get("kind") or fmt.NONE)), "k"),
             badge(r.get("confidence"), text), _source_cells(r.get("sources")),
         ))
         for r in records
