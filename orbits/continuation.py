@@ -40,11 +40,12 @@ def _acceleration(s, mu):
 
 
 def crossing(u, mu: float):
-    """Conditions (3) at the half period, their Jacobian (3, 4), state (6) and its derivative (6, 4).
+    """Conditions (3) at the half period, their Jacobian (3, 4), state (6), its derivative (6, 4).
 
-    The conditions are y, vx, vz = 0; columns follow ``u``.
+    The conditions are y, vx, vz = 0; columns follow ``u``. All nondimensional.
     """
     states, matrices = cr3bp_flow(full_state(u)[None, :], np.array([u[HALF]]), mu)
+    assert matrices is not None  # asked for
     end, phi = states[0], matrices[0]
     rate = np.concatenate([end[3:], _acceleration(end, mu)])
     slope = np.column_stack([phi[:, 0], phi[:, 2], phi[:, 4], rate])
@@ -136,6 +137,7 @@ def trace(start, mu: float, towards, step: float, keep_going, most: int = 4000) 
 def monodromy_index(u, mu: float) -> float:
     """Stability index (|l| + 1/|l|)/2 of the largest multiplier l; 1 for a stable orbit."""
     _, matrices = cr3bp_flow(full_state(u)[None, :], np.array([2 * u[HALF]]), mu)
+    assert matrices is not None  # asked for
     largest = np.abs(np.linalg.eigvals(matrices[0])).max()
     return float((largest + 1 / largest) / 2)
 

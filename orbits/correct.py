@@ -1,15 +1,16 @@
 """Periodic orbits of the rotating problem flown in the real Earth-Moon system.
 
 Lengths scale with the Earth-Moon distance of the instant, and the mean revolution is locked to the
-resonance, or to the period of the CR3BP orbit. Halos and NRHOs are unstable: they are shot in
-pieces (``orbits.shooting``) that join to 1 mm and 1 um/s. A DRO is stable: one state is
-chosen for its mean period and flown.
+resonance, or to the period of the CR3BP orbit (a halo's in units of the Moon's own month). Halos
+and NRHOs are unstable: they are shot in pieces (``orbits.shooting``) that join to 1 mm and 1 um/s.
+A DRO is stable: one state is chosen for its mean period and flown.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,8 +25,10 @@ from orbits.ephemeris import FIRST_S, LAST_S, Ephemeris
 from orbits.epoch import Epoch
 from orbits.errors import ConvergenceError, FamilyError, SpanError
 from orbits.families import PeriodicOrbit
+from orbits.fitting import fit_state
 from orbits.forces import ForceModel
 from orbits.placing import (
+    SAMPLES_PER_REV,
     choose_bright_phase,
     closed_world,
     phase_events,
@@ -43,11 +46,12 @@ REAL = System(EARTH_MOON.mu, ((GM_EARTH_KM3_S2 + GM_MOON_KM3_S2) / _RATE**2) ** 
 
 LOCK_DAYS = 0.01  # how near the mean revolution must come
 PHASE_DEG = 3.0  # and the phase at the epoch
-_AIM_DAYS, _AIM_DEG = 0.002, 0.5
-_RETRIES = 6
-_MARGIN_REVS, _LEAST_REVS = 1, 8  # flown beyond both ends, and in all, so that a mean is a mean
+_AIM_DAYS, _AIM_DEG = 0.004, 1.5
+_RETRIES = 8
+_MARGIN_REVS = 1  # flown beyond both ends
+_LEAST_REVS = 13  # and in all, so that a mean is a mean
 _FIT_DAYS, _FIT_REVS = 366.0, 80  # a DRO's mean period is fitted over a year or 80 revolutions
-_KEPT = 0.7  # of its height: a flown halo lower than this is no longer one
+_HEIGHT, _HEIGHT_KM = 0.05, 300.0  # how near a halo's height must come: a share, or km
 _POSITION_KM = 1e4  # deviations allowed from the reference, relative to those in velocity only
 
 # nodes in a revolution, in turns: an NRHO's keep away from perilune (half a turn)
@@ -55,7 +59,7 @@ _TURNS = {
     "halo": np.arange(8) / 8,
     "nrho": np.array([0.0, 0.15, 0.3, 0.4, 0.6, 0.7, 0.85]),
 }
-_DRO_NODES = 12
+_FAR_KM, _FAR_DEGREE = 15_000.0, 4  # that far out, harmonics above this degree choose nothing
 
 UNSTABLE = (
     "the orbit is unstable: the state at the epoch alone does not reproduce it, "
@@ -177,7 +181,13 @@ def _grid(start_s, end_s, step_s):
 
 
 def _locked_s(orbit) -> float:
-    """The mean revolution in s: the CR3BP period, which a resonance has fixed."""
+    """The mean revolution in s: the CR3BP period, which a resonance has fixed.
+
+    A halo's is counted in time units of the real month, to begin with: its height belongs to its
+    period, and held to the record's days it would flatten within months.
+    """
+    if orbit.family == "halo":
+        return orbit.period_nd * REAL.tu_s
     return orbit.period_nd * orbit.system.tu_s
 
 
@@ -190,7 +200,7 @@ def _native(orbit: PeriodicOrbit) -> PeriodicOrbit:
     try:
         if orbit.family == "dro":
             return families.dro(period_days=days, system=REAL)
-        if orbit.family == "nrho":
+        if orbit.family == "nrho" and orbit.libration_point and orbit.branch:
             return families.nrho(orbit.libration_point, orbit.branch, period_days=days, system=REAL)
     except FamilyError:
         pass  # past the end of the family in the other units: the named shape is the nearest
@@ -203,7 +213,7 @@ def _within_data(task, low_s, high_s):
     return max(low_s, min(first, task.start_s)), min(high_s, max(last, task.end_s))
 
 
-def _measured(task, events_s, period_s):
+def _measured(events_s, period_s):
     """Mean revolution (s) by a line through the events, and the phase (degrees) at the epoch."""
     if len(events_s) < 2:
         return period_s, None
@@ -220,6 +230,17 @@ def _measured(task, events_s, period_s):
     return mean_s, phase
 
 
+def _shown_perilunes(task, events) -> dict:
+    """Least, median and most of the perilunes (km) in the span, or of all if it has none."""
+    inside = (events.perilune_s >= task.start_s) & (events.perilune_s <= task.end_s)
+    values = events.perilune_km[inside] if inside.any() else events.perilune_km
+    return {
+        "least": float(values.min()),
+        "median": float(np.median(values)),
+        "most": float(values.max()),
+    }
+
+
 def _wrapped(angle_deg):
     return (angle_deg + 180.0) % 360.0 - 180.0
 
@@ -229,23 +250,21 @@ def _wrapped(angle_deg):
 
 def _fly_unstable(task: _Task, t):
     """States (N, 6) on the grid and notes, for a halo or an NRHO."""
-    period_s = _locked_s(task.orbit)
     remarks = []
-    try:
-        found = _lock(task, period_s)
-        kept = task.orbit.family != "halo" or found.height >= _KEPT * _height(task.orbit)
-    except ConvergenceError:
-        if task.orbit.family != "halo":
-            raise
-        found, kept = None, False
-    if found is None or not kept:
-        real_s = task.orbit.period_nd * REAL.tu_s
+    locked_s = _locked_s(task.orbit)
+    if task.orbit.family == "halo":
+        locked_s = _halo_period_s(task)
         remarks.append(
-            f"a revolution of {period_s / DAY_S:.3f} days is longer than this halo's in the real "
-            f"month and would flatten it: flown with {real_s / DAY_S:.3f} days, the same number of "
-            "CR3BP time units in the Moon's own month"
+            f"the mean revolution is locked to {locked_s / DAY_S:.4f} days, that of a halo of this "
+            f"height in the Moon's own month; held to {task.orbit.period_days:.4f} days, the "
+            "period in the CR3BP record's longer month, it would flatten within months"
         )
-        found = _lock(task, real_s)
+    found = _lock(task, locked_s)
+    off_days = abs(found.mean_s - locked_s) / DAY_S
+    if off_days > LOCK_DAYS:
+        remarks.append(
+            f"over so few revolutions their mean is {off_days:.3f} days off the one it is locked to"
+        )
     states = found.arc.between(found.nodes.t_s, found.nodes.states, t)
     return states, {
         "mean_period_days": found.mean_s / DAY_S,
@@ -263,12 +282,7 @@ class _Found:
     mean_s: float
     phase_deg: float
     perilunes: dict
-    height: float
-
-
-def _height(orbit):
-    """Largest |z| in LU."""
-    return orbit.amplitude_z_km / orbit.system.lu_km
+    height_nd: float
 
 
 def _lock(task: _Task, period_s: float) -> _Found:
@@ -301,6 +315,44 @@ def _lock(task: _Task, period_s: float) -> _Found:
     return found
 
 
+@lru_cache(maxsize=32)
+def _halo_period_of(point, branch, height_km, system, epoch, ephemeris, bodies) -> float:
+    """Mean revolution in s of a halo of the named height, flown for a year as a point among points.
+
+    Height and period go together: what the family says would bring the flown height to the named
+    one is added to the reference's revolution. The same for every phase, so members keep step.
+    """
+    orbit = families.halo(point, branch, height_km, system=system)
+    model = ForceModel(degree=0, bodies=bodies, srp=False)
+    task = _Task(orbit, 0.0, epoch, 0.0, _FIT_DAYS * DAY_S, ephemeris, model, {})
+    low, high = _within_data(replace(task, end_s=0.0), 0.0, task.end_s)
+    task = replace(task, start_s=low, end_s=high)
+    named_km, lu = orbit.amplitude_z_km, orbit.system.lu_km
+    length = _locked_s(orbit)
+    found = _shoot(task, orbit, 0.0, length, model)
+    for _ in range(_RETRIES):
+        flown_km = found.height_nd * lu
+        if abs(flown_km - named_km) < max(_HEIGHT * named_km, _HEIGHT_KM):
+            break
+        like_km = min(max(flown_km, 1.0), 2 * named_km, 0.5 * (named_km + _top_km(orbit)))
+        like = families.halo(orbit.libration_point, orbit.branch, like_km, system=orbit.system)
+        length += (orbit.period_nd - like.period_nd) * REAL.tu_s
+        found = _shoot(task, orbit, 0.0, length, model)
+    return found.mean_s
+
+
+def _top_km(orbit) -> float:
+    return families.halo_limits_km(orbit.libration_point, orbit.branch, orbit.system)[1]
+
+
+def _halo_period_s(task) -> float:
+    orbit = task.orbit
+    return _halo_period_of(
+        orbit.libration_point, orbit.branch, orbit.amplitude_z_km, orbit.system, task.epoch,
+        task.ephemeris, task.model.bodies,
+    )  # fmt: skip
+
+
 def _shoot(task: _Task, shape, phase_deg, period_s, model) -> _Found:
     """A continuous trajectory near the placed ``shape``, a revolution beyond both ends."""
     turns = _TURNS[task.orbit.family]
@@ -323,26 +375,12 @@ def _shoot(task: _Task, shape, phase_deg, period_s, model) -> _Found:
     speed = 2 * math.pi / period_s
     weights = _POSITION_KM**2 * np.repeat([1.0, speed**2], 3)
     nodes = grow(rough, node_t, reference, weights, len(turns), arc)
-    dense = np.arange(node_t[0], node_t[-1], period_s / 240)
+    dense = np.arange(node_t[0], node_t[-1], period_s / SAMPLES_PER_REV)
     states = arc.between(node_t, nodes.states, dense)
     events = phase_events(task.orbit, states, task.epoch, dense, task.ephemeris)
-    mean_s, phase = _measured(task, events.phase_zero_s, period_s)
-    inside = (events.perilune_s >= task.start_s) & (events.perilune_s <= task.end_s)
-    perilunes = events.perilune_km[inside] if inside.any() else events.perilune_km
-    shown = (dense >= task.start_s - 0.5 * period_s) & (dense <= task.end_s + 0.5 * period_s)
-    heights = events.heights(dense, shown, period_s)
-    return _Found(arc, nodes, mean_s, phase_deg if phase is None else phase, _three(perilunes),
-                  heights)  # fmt: skip
-
-
-def _three(perilunes) -> dict:
-    """Least, median and most of the flown perilunes, km."""
-    values = np.asarray(perilunes, dtype=float)
-    return {
-        "least": float(values.min()),
-        "median": float(np.median(values)),
-        "most": float(values.max()),
-    }
+    mean_s, phase = _measured(events.phase_zero_s, period_s)
+    phase = phase_deg if phase is None else phase
+    return _Found(arc, nodes, mean_s, phase, _shown_perilunes(task, events), events.height_nd)
 
 
 # ---------------------------------------------------------------- stable: DRO
@@ -356,109 +394,47 @@ def _fly_stable(task: _Task, t):
     low, high = _within_data(task, 0.0, max(revs, 4) * period_s)
     if high < 4 * period_s and -task.epoch.tdb_s + FIRST_S < -4 * period_s:
         low, high = -revs * period_s, 0.0  # the data end: fit backwards
-    point = ForceModel(degree=0, bodies=task.model.bodies, srp=False)
-    span = (min(low, task.start_s), max(high, task.end_s))
-    rough, full = task.arc(*span, point), task.arc(*span, task.model)
-    phase, length, state = task.phase_deg, period_s, None
+    end_s = high if high > 0 else low
+    span = _within_data(
+        task, min(low, task.start_s, -1.3 * period_s), max(high, task.end_s, 1.3 * period_s)
+    )
+    model = task.model
+    if model.degree > _FAR_DEGREE and shape.perilune_km > _FAR_KM:
+        model = replace(model, degree=_FAR_DEGREE)  # for the choice of state; the flight has all
+    # a choice, not the flight: a looser tolerance does
+    arc = replace(task.arc(*span, task.model), model=model, rtol=1e-10)
+    phase, length, state, hint = task.phase_deg, period_s, None, None
+    worst, mean_s, events = (math.inf, math.inf), period_s, None
     needed = max(abs(task.start_s), abs(task.end_s))
-    worst = (np.inf, np.inf)
-    for attempt in range(_RETRIES):
-        arc = rough if attempt == 0 else full
-        state = _fit(task, arc, shape, phase, length, high if high > 0 else low, state, needed)
-        dense = np.arange(min(low, -1.2 * period_s), max(high, 1.2 * period_s), period_s / 240)
-        dense = dense[(dense >= arc.table.start_s) & (dense <= arc.table.end_s)]
-        path = arc.both_ways(state, dense)
-        events = phase_events(task.orbit, path, task.epoch, dense, task.ephemeris)
-        mean_s, found = _measured(task, events.phase_zero_s, period_s)
-        fault = _wrapped(task.phase_deg - found)
+    for _ in range(_RETRIES):
+        state, reached, hint = fit_state(
+            arc, shape, phase, length, end_s, task.ephemeris, needed_s=needed, hint=hint
+        )
+        dense = np.arange(
+            max(span[0], min(reached, -1.2 * period_s)),
+            min(span[1], max(reached, 1.2 * period_s)),
+            period_s / SAMPLES_PER_REV,
+        )
+        events = phase_events(
+            task.orbit, arc.both_ways(state, dense), task.epoch, dense, task.ephemeris
+        )
+        mean_s, found = _measured(events.phase_zero_s, period_s)
+        fault = _wrapped(task.phase_deg - (task.phase_deg if found is None else found))
         slow = period_s - mean_s
         worst = (abs(fault), abs(slow) / DAY_S)
-        if attempt and abs(fault) < _AIM_DEG and abs(slow) < _AIM_DAYS * DAY_S:
+        if worst[0] < _AIM_DEG and worst[1] < _AIM_DAYS:
             break
         phase, length = phase + fault, length + slow
-    if worst[0] > PHASE_DEG or worst[1] > LOCK_DAYS:
+    if state is None or events is None or worst[0] > PHASE_DEG or worst[1] > LOCK_DAYS:
         raise ConvergenceError(
             f"the DRO's mean revolution could not be locked: {worst[1]:.3f} days and "
             f"{worst[0]:.1f} degrees off"
         )
     flown = propagate(state, task.epoch, t, task.model, task.ephemeris, rtol=1e-13, **task.craft)
-    inside = (events.perilune_s >= task.start_s) & (events.perilune_s <= task.end_s)
-    perilunes = events.perilune_km[inside] if inside.any() else events.perilune_km
     return flown.states, {
         "mean_period_days": mean_s / DAY_S,
-        "perilune_flown_km": _three(perilunes),
+        "perilune_flown_km": _shown_perilunes(task, events),
         "worst_position_gap_m": 0.0,
         "worst_velocity_gap_mm_s": 0.0,
         "state_km_km_s": state.tolist(),
     }
-
-
-def _fit(task, arc, shape, phase_deg, period_s, end_s, state, needed_s):
-    """State (6) at the epoch whose flight to ``end_s`` keeps nearest the placed ``shape``.
-
-    Least squares on positions, over a few revolutions first; what is periodic in the residual
-    stays, a wrong mean period would not. Damped (Levenberg-Marquardt).
-    """
-    step = math.copysign(period_s / _DRO_NODES, end_s)
-    count = max(int(end_s / step), 2 * _DRO_NODES)
-    node_t = np.arange(count + 1) * step
-    node_t = node_t[(node_t >= arc.table.start_s) & (node_t <= arc.table.end_s)]
-    count = len(node_t) - 1
-    reference = place(shape, phase_deg, period_s, task.epoch, node_t, task.ephemeris)
-    scale = np.repeat([1.0, 2 * math.pi / period_s], 3)
-    now = count if state is not None else min(2 * _DRO_NODES, count)
-    state = reference[0].copy() if state is None else state
-    size = np.linalg.norm(reference[:, :3], axis=1).mean()
-    good = None
-    while True:
-        state, miss = _least_squares(arc, node_t[: now + 1], reference[: now + 1], state, scale)
-        if not miss < 0.5 * size:
-            if good is not None and abs(node_t[good[1]]) >= needed_s:
-                return good[0]  # stable as long as it is asked for, if not for a year
-            raise ConvergenceError(
-                "the DRO does not stay near its orbit in the real system; mean distance from it "
-                "in km", residual=miss,
-            )  # fmt: skip
-        good = (state, now)
-        if now == count:
-            return state
-        now = min(count, int(1.4 * now) + 1)
-
-
-def _least_squares(arc, node_t, reference, state, scale):
-    """State (6) at node_t[0] nearest the reference in positions, and the rms distance in km."""
-    damping = 0.0
-    path = arc.single(state, node_t)
-    cost = _rms(path, reference)
-    for _ in range(25):
-        _, matrices = arc.flow(path[:-1], node_t[:-1], node_t[1:])
-        product = np.empty((len(node_t), 6, 6))
-        product[0] = np.eye(6)
-        for k, matrix in enumerate(matrices):
-            product[k + 1] = matrix @ product[k]
-        slope = product[:, :3, :].reshape(-1, 6) * scale
-        residual = (reference - path)[:, :3].ravel()
-        square, pull = slope.T @ slope, slope.T @ residual
-        change = np.zeros(6)
-        for _ in range(8):
-            change = np.linalg.solve(square + damping * np.diag(np.diag(square)), pull)
-            length = np.linalg.norm(change)
-            change *= min(1.0, 3000.0 / length)
-            tried = state + change * scale
-            new_path = arc.single(tried, node_t)
-            new_cost = _rms(new_path, reference)
-            if new_cost <= cost * (1 + 1e-12):
-                damping = damping / 10 if damping > 1e-8 else 0.0
-                break
-            damping = max(10 * damping, 1e-6)
-        else:
-            return state, cost
-        gained = cost - new_cost
-        state, path, cost = tried, new_path, new_cost
-        if gained < 1e-5 * cost:
-            break
-    return state, cost
-
-
-def _rms(path, reference):
-    return float(np.sqrt(((path - reference)[:, :3] ** 2).sum(axis=1).mean()))

@@ -148,10 +148,7 @@ def halo(
     """
     members = _halo_table(libration_point, branch, system.mu)
     lu = system.lu_km
-    if libration_point == "L1":  # |z| has no maximum here: up to the lunar surface
-        members = members[members[:, PERILUNE] * lu > MOON_RADIUS_KM]
-    else:
-        members = members[: np.argmax(members[:, AMPLITUDE_Z]) + 1]
+    members = _to_greatest_height(members, libration_point, lu)
     _check(
         "amplitude_z_km", amplitude_z_km, members[:, AMPLITUDE_Z] * lu, "km",
         "beyond the largest |z| the orbit is an nrho: give perilune_km, period_days or resonance",
@@ -160,6 +157,19 @@ def halo(
     u = correct(guess, system.mu, "z0", -amplitude_z_km / lu)
     parameter = ("amplitude_z_km", float(amplitude_z_km))
     return _orbit("halo", u, system, libration_point, branch, parameter)
+
+
+def halo_limits_km(libration_point, branch, system: System = EARTH_MOON) -> tuple[float, float]:
+    """Least and largest amplitude_z_km that ``halo`` offers, km."""
+    members = _halo_table(libration_point, branch, system.mu)
+    heights = _to_greatest_height(members, libration_point, system.lu_km)[:, AMPLITUDE_Z]
+    return float(heights.min() * system.lu_km), float(heights.max() * system.lu_km)
+
+
+def _to_greatest_height(members, libration_point, lu_km):
+    if libration_point == "L1":  # |z| has no maximum here: up to the lunar surface
+        return members[members[:, PERILUNE] * lu_km > MOON_RADIUS_KM]
+    return members[: np.argmax(members[:, AMPLITUDE_Z]) + 1]
 
 
 def nrho(

@@ -6,7 +6,6 @@ along the orbit is uniform, so that a revolution lasts what it is asked to last.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,29 +83,26 @@ def closed_world(orbit: PeriodicOrbit, phase_deg: float, t_s) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """What recurs in a flown orbit: instants of phase 0, perilunes, and |z| in LU all along."""
+    """What recurs in a flown orbit: instants of phase 0, perilunes, and height.
+
+    ``height_nd`` is the median over the revolutions of the largest |z|, in Earth-Moon distances.
+    """
 
     phase_zero_s: np.ndarray
     perilune_s: np.ndarray
     perilune_km: np.ndarray
-    z: np.ndarray
+    height_nd: float
 
-    def heights(self, t_s, shown, period_s) -> float:
-        """The least of the largest |z| (in LU) of each revolution among the ``shown`` samples."""
-        t, z = np.asarray(t_s)[shown], np.abs(self.z[shown])
-        whole = max(1, int((t[-1] - t[0]) / period_s))
-        edges = t[0] + period_s * np.arange(whole + 1)
-        return min(
-            float(z[(t >= a) & (t <= b)].max())
-            for a, b in itertools.pairwise(edges)
-        )  # fmt: skip
+
+SAMPLES_PER_REV = 240
 
 
 def phase_events(orbit: PeriodicOrbit, states, epoch: Epoch, t_s, ephemeris) -> Events:
-    """Phase-0 instants and perilunes of flown states (N, 6), MOON_ICRF, at ``t_s`` (N,).
+    """Phase-0 instants, perilunes and height of flown states (N, 6), MOON_ICRF, at ``t_s`` (N,).
 
-    Phase 0 is, for a DRO, the crossing of the x-z plane of the rotating axes between Earth and
-    Moon; for a halo the crossing on its apolune's side; for an NRHO the apolune itself.
+    The times are uniform, ``SAMPLES_PER_REV`` in a revolution. Phase 0 is, for a DRO, the crossing
+    of the x-z plane of the rotating axes between Earth and Moon; for a halo the crossing on
+    its apolune's side; for an NRHO the apolune itself.
     """
     t = np.asarray(t_s, dtype=float)
     placed = read_back(states, epoch, t, ephemeris)
@@ -124,7 +120,11 @@ def phase_events(orbit: PeriodicOrbit, states, epoch: Epoch, t_s, ephemeris) -> 
         else:  # the side of the apolune: vy has the sign it has at phase 0
             cross = cross[np.sign(y[cross + 1] - y[cross]) == np.sign(orbit.state_nd[4])]
         zero = _exact(t, y, cross)
-    return Events(zero, low, low_km, placed[:, 2])
+    per_rev = SAMPLES_PER_REV
+    rows = max(1, len(t) // per_rev)
+    heights = np.abs(placed[: rows * per_rev, 2])
+    heights = heights.reshape(rows, -1).max(axis=1)
+    return Events(zero, low, low_km, float(np.median(heights)))
 
 
 def _rising(t, values):
@@ -152,14 +152,14 @@ def stray_km(orbit: PeriodicOrbit, states, epoch: Epoch, t_s, ephemeris) -> floa
 
     From the orbit as a curve, whatever the place along it.
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     keep = slice(None, None, max(1, len(t_s) // 20000))
     placed = read_back(np.asarray(states)[keep], epoch, np.asarray(t_s)[keep], ephemeris)
     _, path = orbit.sample(4001)
     curve = moon_centred(path, orbit.system.mu)[:, :3]
     distance, _ = earth_moon_distance(epoch, np.asarray(t_s)[keep], ephemeris)
-    gap, _ = cKDTree(curve).query(placed)
+    gap, _ = KDTree(curve).query(placed)
     return float((gap * distance).max())
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from orbits.ephemeris import BodyTable
 from orbits.epoch import Epoch
 from orbits.errors import ConvergenceError
-from orbits.forces import EPHEMERIS, FIRST, pack
+from orbits.forces import EPHEMERIS, FIRST, ForceModel, pack
 from orbits.propagate import _STEP_MAX_S, _run_path, flow
 
 GAP_KM, GAP_KM_S = 1e-6, 1e-9  # 1 mm and 1 um/s: continuous
@@ -32,8 +33,8 @@ class Arc:
     """
 
     epoch: Epoch
-    table: object
-    model: object
+    table: BodyTable
+    model: ForceModel
     craft: dict
     rtol: float = 1e-12
 
@@ -63,7 +64,7 @@ class Arc:
         return out
 
     def single(self, state, t_out_s) -> np.ndarray:
-        """States (N, 6) at monotonic ``t_out_s`` (N,), either way, of ``state`` (6) at the first."""
+        """States (N, 6) at monotonic ``t_out_s`` (N,) of the ``state`` (6) at the first."""
         t = np.asarray(t_out_s, dtype=float)
         if t[-1] > t[0]:
             return self.between(t[:1], np.array(state)[None], t)
