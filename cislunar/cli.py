@@ -70,8 +70,9 @@ def run(
 ) -> None:
     """Runs a scenario: prints the scorecard and writes the product folder."""
     with exit_codes():
+        from cislunar.checks import check_scenario
         from cislunar.products import check_folder
-        from cislunar.scenario import check_scenario, load_scenario
+        from cislunar.scenario import load_scenario
 
         chosen = load_scenario(scenario)
         check_scenario(chosen, str(scenario))
@@ -99,8 +100,9 @@ def check(
 ) -> None:
     """Validates a scenario and runs nothing."""
     with exit_codes():
+        from cislunar.checks import check_scenario
         from cislunar.nodes import expand_nodes
-        from cislunar.scenario import check_scenario, load_scenario
+        from cislunar.scenario import load_scenario
 
         scenario = load_scenario(file)
         check_scenario(scenario, str(file))

@@ -66,8 +66,9 @@ def build_one(
 
 
 def _scenario(family, given, fidelity, epoch, days):
+    from cislunar.checks import check_scenario
     from cislunar.loading import InputErrors
-    from cislunar.scenario import Scenario, check_scenario
+    from cislunar.scenario import Scenario
 
     if family in ("halo", "nrho"):
         given = {"libration_point": "L2", "branch": "southern", **given}

@@ -49,7 +49,7 @@ def run(
     the scenario gets wrong, ComputationError (ConvergenceError, ImpactError) for what only the
     computation finds out.
     """
-    with (progress or Progress(quiet=quiet)) as bar:
+    with progress or Progress(quiet=quiet) as bar:
         return _run(scenario, bar, workers)
 
 
@@ -82,6 +82,7 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         coverage = _coverage(base, plan)
     with bar.stage("options", len(scenario.options)):
         fills, portfolio = _fill(base, comms, positioning, ephemeris, bar)
+    assert comms.frame is not None
     results = Results(
         scenario=scenario,
         nodes=nodes,

@@ -39,7 +39,7 @@ TABLES = {
 
 
 def rounded(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table as it is written: each column to the decimals of its unit, spans from their edges."""
+    """The table as it is written: columns to the decimals of their unit, spans from their edges."""
     out = frame.copy()
     for column in out.columns:
         if pd.api.types.is_float_dtype(out[column]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from cislunar.schema import Asset
+
 if TYPE_CHECKING:
     from cislunar.scenario import Scenario
 
@@ -37,7 +39,7 @@ def records_used(scenario: Scenario, names: Iterable[str]) -> Iterator[tuple[str
             if record.name in names or members:
                 yield kind, record.name, record
                 used_terminals.update(t for t in record.terminals if isinstance(t, str))
-                if kind == "asset":
+                if isinstance(record, Asset):
                     for need in record.needs:
                         if not isinstance(need, str):
                             yield "need", f"{record.name}/{need.service}", need

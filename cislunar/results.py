@@ -162,7 +162,7 @@ def _read_plan(path: Path, scenario: Scenario) -> ContactPlan:
     words = ("source", "target", "band", "terminal_source", "terminal_target", "kind")
     numbers = ("start_s", "end_s", "owlt_s", "rate_bps")
     frame: Any = pd.read_csv(path, dtype=dict.fromkeys(words, "object"), keep_default_na=False)
-    margin = pd.to_numeric(frame["margin_db"], errors="coerce").to_numpy(dtype=float)
+    margin = np.array([float(x) if x != "" else np.nan for x in frame["margin_db"].astype(str)])
     plan = ContactPlan(
         scenario.start,
         scenario.duration_s,

@@ -39,7 +39,7 @@ from orbits.epoch import Epoch
 from orbits.errors import InputError
 
 __all__ = [
-    "InputErrors", "Scenario", "check_scenario", "json_schema", "load_scenario", "resolved_yaml",
+    "InputErrors", "Scenario", "distinct", "json_schema", "load_scenario", "resolved_yaml",
 ]  # fmt: skip
 
 MAX_SAMPLES = 2_000_000
@@ -94,7 +94,7 @@ class Scenario(Record):
             super().__init__(**resolved)
         except ValidationError as error:
             faults += as_faults(error, resolved, file, type(self))
-        raise_all(_distinct(faults))
+        raise_all(distinct(faults))
 
     @model_validator(mode="after")
     def _whole(self):
@@ -186,7 +186,7 @@ class Scenario(Record):
         return self.title or self.name
 
 
-def _distinct(faults: list[InputError]) -> list[InputError]:
+def distinct(faults: list[InputError]) -> list[InputError]:
     seen: dict[str, InputError] = {}
     for fault in faults:
         seen.setdefault(str(fault), fault)
@@ -210,111 +210,6 @@ def load_scenario(path: str | Path) -> Scenario:
     """
     raw = read_mapping(path)
     return scenario_from(raw, Path(path).resolve().parent, str(path))
-
-
-def check_scenario(scenario: Scenario, file: str | None = None) -> None:
-    """Raises InputError for what the files can tell but the schema cannot.
-
-    Orbit families are asked whether they have the member; OEM, SPK and horizon files must be there
-    and readable; every served window must have a date.
-    """
-    faults: list[InputError] = []
-
-    def orbit_of(record: Any, where: str) -> None:
-        try:
-            _check_orbit(record.orbit)
-        except InputError as fault:
-            faults.append(
-                InputError(
-                    fault.what, file=file, key=f"{where}.orbit" + (f".{fault.key}" if fault.key
-                    else ""), value=fault.value, allowed=fault.allowed,
-                )
-            )  # fmt: skip
-
-    def dates_of(record: Any, where: str) -> None:
-        dates = record.service_start
-        if dates is not None and not isinstance(dates, str):
-            case = scenario.service_date_case
-            if getattr(dates, case) is None and dates.nominal is None:
-                faults.append(
-                    InputError(
-                        f"{record.name} has no {case} start: it is not planned to serve",
-                        file=file, key=f"{where}.service_start", allowed="a date",
-                    )
-                )  # fmt: skip
-
-    for kind in ("spacecraft", "constellations", "ground_stations", "assets"):
-        for index, record in enumerate(getattr(scenario, kind)):
-            where = f"{kind}.{index}"
-            dates_of(record, where)
-            if hasattr(record, "orbit"):
-                orbit_of(record, where)
-            if getattr(record, "horizon", None):
-                from cislunar.nodes import read_horizon
-
-                try:
-                    read_horizon(record.horizon)
-                except InputError as fault:
-                    faults.append(
-                        InputError(
-                            f"{record.horizon}: {fault.what}", file=file, key=f"{where}.horizon",
-                            allowed=fault.allowed,
-                        )
-                    )  # fmt: skip
-    for index, option in enumerate(scenario.options):
-        if option.not_computable:
-            continue
-        for kind in ("spacecraft", "constellations"):
-            for k, record in enumerate(getattr(option.adds, kind)):
-                orbit_of(record, f"options.{index}.adds.{kind}.{k}")
-    raise_all(_distinct(faults))
-
-
-_FAMILY_ARGUMENTS = {
-    "dro": ("amplitude_km", "period_days", "resonance"),
-    "halo": ("libration_point", "branch", "amplitude_z_km"),
-    "nrho": ("libration_point", "branch", "perilune_km", "period_days", "resonance"),
-    "lyapunov": ("libration_point", "amplitude_km", "period_days", "resonance"),
-    "butterfly": ("branch", "perilune_km", "period_days", "resonance"),
-}
-
-
-def _check_orbit(orbit: Any) -> None:
-    if orbit.kind in ("oem", "spk"):
-        if not Path(orbit.file).is_file():
-            raise InputError(
-                f"{orbit.file}: no such file", key="file", value=orbit.file,
-                allowed="a path relative to the scenario file",
-            )  # fmt: skip
-        return
-    if orbit.kind not in _FAMILY_ARGUMENTS:
-        return
-    if getattr(orbit, "amplitude_z_km", None) is not None and orbit.kind == "dro":
-        raise InputError(
-            "out-of-plane DROs are not built yet", key="amplitude_z_km",
-            allowed="a planar DRO, or kind: state with the state of a converged member",
-        )  # fmt: skip
-    from orbits import families
-
-    make = getattr(families, orbit.kind, None)
-    if make is None:
-        raise InputError(
-            f"the family {orbit.kind} is not built yet", key="kind", allowed="dro, halo, nrho,"
-            " keplerian, state, oem, spk",
-        )  # fmt: skip
-    given = {
-        name: getattr(orbit, name)
-        for name in _FAMILY_ARGUMENTS[orbit.kind]
-        if getattr(orbit, name) is not None
-    }
-    try:
-        make(**given)
-    except InputError as fault:
-        own = [n for n in given if n not in ("libration_point", "branch")]
-        raise InputError(
-            fault.what, key=fault.key or (own[0] if own else None), value=fault.value,
-            allowed=fault.allowed,
-        ) from fault  # fmt: skip
 
 
 def resolved_yaml(scenario: Scenario) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,7 +89,7 @@ def _fly(scenario: Scenario, node: Node, ephemeris: De440) -> Trajectory:
     return _fly_state(scenario, node, t_s, ephemeris)
 
 
-def _sunlit(node: Node) -> dict[str, float]:
+def _sunlit(node: Node) -> dict[str, Any]:
     """What solar pressure needs of a craft; nothing unless both mass and area are known."""
     if node.mass_kg is None or node.area_m2 is None:
         return {}

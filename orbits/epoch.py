@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import overload
 from typing import Any
 
 import erfa
@@ -100,6 +101,12 @@ class Epoch:
         tt1, tt2 = self.jd_tt(t_s)
         tai1, tai2 = erfa.tttai(tt1, tt2)
         return erfa.taiutc(tai1, tai2)
+
+    @overload
+    def utc_text(self, t_s: float = 0.0, decimals: int = 3) -> str: ...
+
+    @overload
+    def utc_text(self, t_s: np.ndarray, decimals: int = 3) -> list[str]: ...
 
     def utc_text(self, t_s: Any = 0.0, decimals: int = 3):
         """ISO UTC text of ``t_s`` seconds after this epoch: one string, or a list for an array."""

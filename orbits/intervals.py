@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 _NONE = np.empty(0)
 
@@ -34,7 +35,7 @@ class Intervals:
 
     __slots__ = ("end_s", "start_s")
 
-    def __init__(self, start_s=_NONE, end_s=_NONE):
+    def __init__(self, start_s: ArrayLike = _NONE, end_s: ArrayLike = _NONE):
         start = np.atleast_1d(np.asarray(start_s, dtype=float))
         end = np.atleast_1d(np.asarray(end_s, dtype=float))
         if start.shape != end.shape or start.ndim != 1:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cislunar.checks import check_scenario
 from cislunar.loading import InputErrors
-from cislunar.scenario import check_scenario, load_scenario
+from cislunar.scenario import load_scenario
 from cislunar.yamlio import MAX_BYTES, read_mapping
 from orbits.errors import InputError
 

@@ -8,7 +8,8 @@ import re
 import pytest
 
 from cislunar import catalog
-from cislunar.scenario import Scenario, check_scenario
+from cislunar.checks import check_scenario
+from cislunar.scenario import Scenario
 from orbits.errors import InputError
 
 CONFIDENCE = {"primary", "press", "transcription", "derived", "unverified", "assumption"}

@@ -15,6 +15,9 @@ ROOT = Path(__file__).parent.parent
 MOON_KM, EARTH_KM = 1737.4, 6378.137
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::erfa.ErfaWarning")  # 2030 is past the table
+
+
 @pytest.fixture(scope="module")
 def minimal(tmp_path_factory):
     results = cislunar.run(cislunar.load_scenario(ROOT / "configs" / "minimal.yaml"))

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cislunar
+from cislunar.checks import check_scenario
 from cislunar.fields import Range, resonance_ratio
-from cislunar.scenario import Scenario, check_scenario, json_schema, load_scenario, resolved_yaml
+from cislunar.scenario import Scenario, json_schema, load_scenario, resolved_yaml
 from cislunar.schema import Policy
 from cislunar.yamlio import parse_yaml
 from orbits.errors import InputError

@@ -1,0 +1,95 @@
+"""What the files can tell beyond the schema: orbits that exist, files that can be read, dates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cislunar.loading import raise_all
+from cislunar.nodes import read_horizon
+from cislunar.scenario import Scenario, distinct
+from cislunar.trajectories import THREE_BODY, periodic_orbit
+from orbits.errors import InputError
+
+PARAMETERS = ("amplitude_km", "amplitude_z_km", "perilune_km", "period_days", "resonance")
+
+
+def check_scenario(scenario: Scenario, file: str | None = None) -> None:
+    """Raises InputError for what the files can tell but the schema cannot.
+
+    Orbit families are asked whether they have the member; OEM, SPK and horizon files must be there
+    and readable; every served window must have a date.
+    """
+    faults: list[InputError] = []
+
+    def orbit_of(record: Any, where: str) -> None:
+        try:
+            _check_orbit(record.orbit)
+        except InputError as fault:
+            faults.append(
+                InputError(
+                    fault.what, file=file, key=f"{where}.orbit" + (f".{fault.key}" if fault.key
+                    else ""), value=fault.value, allowed=fault.allowed,
+                )
+            )  # fmt: skip
+
+    def dates_of(record: Any, where: str) -> None:
+        dates = record.service_start
+        if dates is not None and not isinstance(dates, str):
+            case = scenario.service_date_case
+            if getattr(dates, case) is None and dates.nominal is None:
+                faults.append(
+                    InputError(
+                        f"{record.name} has no {case} start: it is not planned to serve",
+                        file=file, key=f"{where}.service_start", allowed="a date",
+                    )
+                )  # fmt: skip
+
+    for kind in ("spacecraft", "constellations", "ground_stations", "assets"):
+        for index, record in enumerate(getattr(scenario, kind)):
+            where = f"{kind}.{index}"
+            dates_of(record, where)
+            if hasattr(record, "orbit"):
+                orbit_of(record, where)
+            if getattr(record, "horizon", None):
+                try:
+                    read_horizon(record.horizon)
+                except InputError as fault:
+                    faults.append(
+                        InputError(
+                            f"{record.horizon}: {fault.what}", file=file, key=f"{where}.horizon",
+                            allowed=fault.allowed,
+                        )
+                    )  # fmt: skip
+    for index, option in enumerate(scenario.options):
+        if option.not_computable:
+            continue
+        for kind in ("spacecraft", "constellations"):
+            for k, record in enumerate(getattr(option.adds, kind)):
+                orbit_of(record, f"options.{index}.adds.{kind}.{k}")
+    raise_all(distinct(faults))
+
+
+def _check_orbit(orbit: Any) -> None:
+    if orbit.kind in ("oem", "spk"):
+        if not Path(orbit.file).is_file():
+            raise InputError(
+                f"{orbit.file}: no such file", key="file", value=orbit.file,
+                allowed="a path relative to the scenario file",
+            )  # fmt: skip
+        return
+    if orbit.kind not in THREE_BODY:
+        return
+    if getattr(orbit, "amplitude_z_km", None) is not None and orbit.kind == "dro":
+        raise InputError(
+            "out-of-plane DROs are not built yet", key="amplitude_z_km",
+            allowed="a planar DRO, or kind: state with the state of a converged member",
+        )  # fmt: skip
+    try:
+        periodic_orbit(orbit)
+    except InputError as fault:
+        given = [n for n in PARAMETERS if getattr(orbit, n, None) is not None]
+        raise InputError(
+            fault.what, key=fault.key or (given[0] if given else None), value=fault.value,
+            allowed=fault.allowed,
+        ) from fault  # fmt: skip
