@@ -1,4 +1,4 @@
-"""Maps of coverage on the Moon: polar stereographic caps, or plate carree for the rest."""
+"""Maps of coverage on the Moon, cell by cell, with the assets marked and named."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from cislunar.plots import style
+from cislunar.plots import projection, style
 from cislunar.text import Text
 
-CAP_DEG = 55.0  # a region wholly beyond this latitude is drawn as a polar cap
 LEVELS = 32
 NEAR = 0.02  # of the map's width: marks nearer than this share a label
 
@@ -17,18 +16,6 @@ NEAR = 0.02  # of the map's width: marks nearer than this share a label
 def regions(coverage) -> list[str]:
     """The names of the regions in a coverage dataset, in order of appearance."""
     return list(dict.fromkeys(str(r) for r in coverage["region"].values))
-
-
-def stereographic(latitude_deg, longitude_deg, south: bool):
-    """Polar stereographic plane coordinates in degrees of colatitude at the pole.
-
-    South caps are seen from above the pole with longitude 0 (the Earth) up; north caps with
-    longitude 0 down, so that east is always the side a map reader expects.
-    """
-    colatitude = np.radians(90.0 + np.asarray(latitude_deg) * (1.0 if south else -1.0))
-    radius = 2.0 * np.degrees(np.tan(colatitude / 2.0))
-    angle = np.radians(np.asarray(longitude_deg))
-    return radius * np.sin(angle), radius * np.cos(angle) * (1.0 if south else -1.0)
 
 
 def cell_corners(latitude_deg, longitude_deg, nside: int | None = None):
@@ -104,11 +91,9 @@ def coverage_map(
     region, latitude, longitude, values, corners = cells(results, variable, region)
     shown, unit, title = _quantity(variable, values, text)
     low, high = _range(variable, shown)
-    polar = np.abs(latitude).min() > CAP_DEG
-    south = latitude.mean() < 0
-    project = _projector(polar, south)
+    project = projection.choose(latitude, longitude)
     data = _polygons(shown, low, high, corners, longitude, project)
-    x, y = project(latitude, longitude, None)
+    x, y = project(latitude, longitude)
     good = np.isfinite(shown)
     data.append(
         {
@@ -126,11 +111,10 @@ def coverage_map(
             "%{customdata[0]:.1f}°, %{customdata[1]:.1f}°<extra></extra>",
         }
     )  # fmt: skip
-    frame = _frame(polar, south, latitude, longitude)
-    data += _graticule(frame, polar, south, project)
-    marks, tags = _assets(results, frame, polar, south, project)
+    data += _graticule(project)
+    marks, tags = _assets(results, project)
     data += marks
-    axes = _axes(frame, polar)
+    axes = _axes(project)
     return {
         "data": data,
         "layout": style.layout(
@@ -149,20 +133,6 @@ def _range(variable, shown):
         return 0.0, 1.0
     low, high = float(good.min()), float(good.max())
     return low, high if high > low else low + 1.0
-
-
-def _projector(polar, south):
-    if polar:
-        return lambda lat, lon, near: stereographic(lat, lon, south)
-
-    def plate(lat, lon, near):
-        lon = (np.asarray(lon) + 180.0) % 360.0 - 180.0
-        if near is not None:  # keep a cell's corners beside its centre across the date line
-            near = (near + 180.0) % 360.0 - 180.0
-            lon = near + (lon - near + 180.0) % 360.0 - 180.0
-        return lon, np.asarray(lat)
-
-    return plate
 
 
 def _polygons(shown, low, high, corners, longitude, project):
@@ -188,16 +158,6 @@ def _polygons(shown, low, high, corners, longitude, project):
     return out
 
 
-def _frame(polar, south, latitude, longitude):
-    if polar:
-        edge = np.abs(latitude).min()
-        return 90.0 - np.floor(edge - 0.5)
-    if np.ptp(longitude) > 300:
-        return (-180.0, 180.0, max(latitude.min() - 3, -90.0), min(latitude.max() + 3, 90.0))
-    lon = (longitude + 180.0) % 360.0 - 180.0
-    return (lon.min() - 3, lon.max() + 3, latitude.min() - 3, latitude.max() + 3)
-
-
 def _line(x, y, **more):
     return {
         "type": "scatter", "mode": "lines", "x": np.asarray(x), "y": np.asarray(y),
@@ -213,63 +173,38 @@ def _labels(x, y, words, **more):
     }  # fmt: skip
 
 
-def _graticule(frame, polar, south, project):
+def _graticule(project):
+    """Lines and labels of latitude and longitude; labels on cells are white, beside them grey."""
+    lines, labels = project.graticule()
     out = []
-    if not polar:
-        west, east, bottom, top = frame
-        step = 30.0 if east - west > 120 else 10.0
-        for lon in np.arange(np.ceil(west / step) * step, east + 1e-9, step):
-            out.append(_line([lon, lon], [bottom, top]))
-        for lat in np.arange(np.ceil(bottom / step) * step, top + 1e-9, step):
-            out.append(_line([west, east], [lat, lat]))
-        return out
-    sign = -1.0 if south else 1.0
-    step = 5.0 if frame > 8 else 2.0
-    around = np.linspace(0.0, 360.0, 181)
-    rings = np.arange(step, frame + 1e-9, step)
-    for ring in rings:
-        out.append(_line(*project(np.full(181, sign * (90 - ring)), around, None)))
-    for lon in range(0, 360, 30):
-        radius = np.array([min(step, frame), frame])
-        out.append(_line(*project(sign * (90 - radius), np.full(2, float(lon)), None)))
-    lon = np.arange(0.0, 360.0, 30.0)
-    x, y = project(np.full(12, sign * (90 - frame * 1.07)), lon, None)
-    signed = (lon + 180) % 360 - 180
-    signed[lon == 180] = 180
-    names = [f"{abs(v):.0f}°{'E' if 0 < v < 180 else 'W' if v < 0 else ''}" for v in signed]
-    out.append(_labels(x, y, names))
-    x, y = project(sign * (90 - rings), np.full(rings.size, 15.0), None)
-    out.append(
-        _labels(
-            x, y, [f"{90 - r:.0f}°{'S' if south else 'N'}" for r in rings],
-            textfont={"size": 9, "color": "#ffffff"},
-        )
-    )  # fmt: skip
+    for lat, lon in lines:
+        hidden = ~project.inside(lat, lon)
+        x, y = project(np.where(hidden, np.nan, lat), lon)
+        out.append(_line(x, y))
+    for within in (True, False):
+        mine = [label for label in labels if label[3] == within]
+        if mine:
+            x, y = project(np.array([m[0] for m in mine]), np.array([m[1] for m in mine]))
+            font = {"size": 9, "color": "#ffffff", "shadow": "0 0 3px #000, 0 0 2px #000"}
+            more = {"textfont": font} if within else {}
+            out.append(_labels(x, y, [m[2] for m in mine], **more))
     return out
 
 
-def _assets(results, frame, polar, south, project):
-    inside = []
-    for node in results.nodes:
-        if node.kind != "asset":
-            continue
-        if not polar or ((node.latitude_deg < 0) == south and 90 - abs(node.latitude_deg) <= frame):
-            inside.append(node)
+def _assets(results, project):
+    """Marks of the assets inside the map, and the annotations that name them."""
+    inside = [
+        n
+        for n in results.nodes
+        if n.kind == "asset" and project.inside(n.latitude_deg, n.longitude_deg)
+    ]
     if not inside:
         return [], []
     lat = np.array([n.latitude_deg for n in inside])
     lon = np.array([n.longitude_deg for n in inside])
-    x, y = project(lat, lon, None)
-    x, y = np.atleast_1d(x), np.atleast_1d(y)
-    if not polar:
-        west, east, bottom, top = frame
-        keep = (x >= west) & (x <= east) & (y >= bottom) & (y <= top)
-        inside = [n for n, k in zip(inside, keep, strict=True) if k]
-        x, y, lat, lon = x[keep], y[keep], lat[keep], lon[keep]
-        extent = max(east - west, 1.0)
-    else:
-        extent = 2.0 * frame
+    x, y = (np.atleast_1d(v) for v in project(lat, lon))
     names = [n.name for n in inside]
+    left, right, _, _ = project.reach
     out = [
         {
             "type": "scatter", "mode": "markers", "x": x, "y": y, "showlegend": False,
@@ -282,6 +217,7 @@ def _assets(results, frame, polar, south, project):
             "%{customdata[1]:.2f}°<extra></extra>",
         }
     ]  # fmt: skip
+    extent = right - left
     return out, _name_tags(*clusters(x, y, names, extent), extent)
 
 
@@ -324,6 +260,8 @@ def spread_labels(x, y, extent):
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     gap = extent * 0.036
     right = x >= np.median(x)
+    if x.size < 4:
+        right = x < 0.0  # few names: inwards, so that none leaves the map
     lx = np.where(right, x + extent * 0.03, x - extent * 0.03)
     ly = y.copy()
     for side in (True, False):
@@ -344,16 +282,21 @@ def spread_labels(x, y, extent):
     return lx, ly
 
 
-def _axes(frame, polar):
-    plain = {"visible": False, "showgrid": False, "zeroline": False}
-    if polar:
-        reach = float(2.0 * np.degrees(np.tan(np.radians(frame * 1.13) / 2.0)))
+def _axes(project):
+    left, right, bottom, top = project.reach
+    if isinstance(project, projection.Plate):
         return {
-            "xaxis": {**plain, "range": [-reach, reach], "constrain": "domain"},
-            "yaxis": {**plain, "range": [-reach, reach], "scaleanchor": "x"},
-        }
-    west, east, bottom, top = frame
+            "xaxis": style.axis(
+                ticksuffix="°", range=[left, right], constrain="domain",
+                tickvals=[*range(-150, 180, 30)],
+            ),
+            "yaxis": style.axis(
+                ticksuffix="°", range=[bottom, top], scaleanchor="x", constrain="domain",
+                tickvals=[*range(-60, 90, 30)],
+            ),
+        }  # fmt: skip
+    plain = {"visible": False, "showgrid": False, "zeroline": False, "constrain": "domain"}
     return {
-        "xaxis": style.axis(ticksuffix="°", range=[west, east], constrain="domain"),
-        "yaxis": style.axis(ticksuffix="°", range=[bottom, top], scaleanchor="x"),
+        "xaxis": {**plain, "range": [left, right]},
+        "yaxis": {**plain, "range": [bottom, top], "scaleanchor": "x"},
     }

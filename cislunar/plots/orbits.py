@@ -195,8 +195,8 @@ def orbits_3d(results, text: Text | None = None) -> dict:
             height=620, margin={"l": 0, "r": 0, "t": 10, "b": 0},
             scene={
                 **scene, "aspectmode": "cube",
-                "camera": {"eye": {"x": 1.1, "y": -1.3, "z": 0.8}},
+                "camera": {"eye": {"x": 1.3, "y": -1.5, "z": 0.9}},
             },
-            legend={"orientation": "v", "x": 1.0, "y": 1.0, "xanchor": "left"},
+            legend={"orientation": "v", "x": 0.95, "y": 1.0, "xanchor": "right"},
         ),
     }  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cislunar.plots import maps, style
+from cislunar.plots import maps, projection, style
 from cislunar.plots.orbits import NEAR_KM, _reach, rotating_paths
 from cislunar.plots.timeline import merged, places, segments, services
 from cislunar.text import Text
@@ -153,8 +153,7 @@ def _map_axes(figure, ax, results, variable, region, text):
     region, latitude, longitude, values, (lat, lon) = maps.cells(results, variable, region)
     shown, unit, title = maps._quantity(variable, values, text)
     low, high = maps._range(variable, shown)
-    polar, south = np.abs(latitude).min() > maps.CAP_DEG, latitude.mean() < 0
-    project = maps._projector(polar, south)
+    project = projection.choose(latitude, longitude)
     x, y = project(lat, lon, longitude[:, None])
     good = np.isfinite(shown)
     faces = PolyCollection(
@@ -168,15 +167,14 @@ def _map_axes(figure, ax, results, variable, region, text):
     ax.add_collection(faces)
     bar = figure.colorbar(faces, ax=ax, shrink=0.8)
     bar.ax.set_title(unit, fontsize=9)
-    frame = maps._frame(polar, south, latitude, longitude)
-    for line in maps._graticule(frame, polar, south, project):
+    for line in maps._graticule(project):
         if line["mode"] == "lines":
             ax.plot(line["x"], line["y"], color="white", lw=0.5, alpha=0.5)
         else:
             for px, py, word in zip(line["x"], line["y"], line["text"], strict=True):
                 ax.text(px, py, word, fontsize=6.5, ha="center", va="center",
                         color=line["textfont"]["color"])  # fmt: skip
-    marks, tags = maps._assets(results, frame, polar, south, project)
+    marks, tags = maps._assets(results, project)
     for mark in marks:
         ax.plot(mark["x"], mark["y"], "o", color=style.VERMILLION, mec="white", ms=5)
     for tag in tags:
@@ -185,10 +183,10 @@ def _map_axes(figure, ax, results, variable, region, text):
             ha=tag["xanchor"], color=style.INK, arrowprops={"arrowstyle": "-", "lw": 0.6},
             bbox={"boxstyle": "square,pad=0.1", "fc": "white", "alpha": 0.8, "lw": 0},
         )  # fmt: skip
-    axes = maps._axes(frame, polar)
+    axes = maps._axes(project)
     ax.set(xlim=axes["xaxis"]["range"], ylim=axes["yaxis"]["range"], aspect="equal")
     ax.set_title(f"{title} ({region})", fontsize=10, loc="left")
-    if polar:
+    if not isinstance(project, projection.Plate):
         ax.set_axis_off()
 
 

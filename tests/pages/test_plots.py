@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cislunar.plots import Plot, bars, maps, orbits, readme_picture, style, timeline
+from cislunar.plots import (
+    Plot,
+    bars,
+    maps,
+    orbits,
+    projection,
+    readme_picture,
+    style,
+    timeline,
+)
 
 
 @pytest.fixture
@@ -97,7 +106,9 @@ def test_orbit_traces_are_lean(results):
 
 
 def test_stereographic_map_is_true_in_angle_and_at_the_pole():
-    x, y = maps.stereographic(np.array([-90.0, -80.0, -80.0]), np.array([0.0, 0.0, 90.0]), True)
+    x, y = projection.stereographic(
+        np.array([-90.0, -80.0, -80.0]), np.array([0.0, 0.0, 90.0]), True
+    )
     assert (x[0], y[0]) == pytest.approx((0.0, 0.0), abs=1e-12)
     assert x[1] == pytest.approx(0.0, abs=1e-12)
     assert y[1] > 0  # the Earth's side is up
@@ -105,12 +116,40 @@ def test_stereographic_map_is_true_in_angle_and_at_the_pole():
     assert y[1] == pytest.approx(2 * np.degrees(np.tan(np.radians(5.0))))
 
 
+def test_projections_suit_their_regions():
+    index = np.arange(4000)  # an even spiral over the sphere
+    lat = np.degrees(np.arcsin(1 - (2 * index + 1) / 4000))
+    lon = (index * 222.49224) % 360 - 180
+    far = np.abs(lon) > 90
+    found = projection.choose(lat[far], lon[far])
+    assert isinstance(found, projection.Azimuthal)
+    assert (found.latitude_deg, found.longitude_deg) == (0.0, 180.0)
+    assert isinstance(projection.choose(lat, lon), projection.Plate)
+    cap = projection.choose(lat[lat > 75], lon[lat > 75])
+    assert isinstance(cap, projection.Cap)
+    assert not cap.south
+
+
+def test_azimuthal_map_keeps_areas():
+    flat = projection.Azimuthal(0.0, 180.0, 90.0)
+
+    def area(lat, lon, side=0.01):
+        corners = [(lat, lon), (lat, lon + side), (lat + side, lon + side), (lat + side, lon)]
+        x, y = flat(np.array([c[0] for c in corners]), np.array([c[1] for c in corners]))
+        shoelace = 0.5 * abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))
+        return shoelace / (side**2 * np.cos(np.radians(lat + side / 2)))
+
+    assert area(0.0, 180.0) == pytest.approx(1.0, rel=1e-6)
+    assert area(-60.0, 120.0) == pytest.approx(1.0, rel=1e-5)
+    assert area(20.0, 265.0) == pytest.approx(1.0, rel=1e-5)
+
+
 def test_cell_corners_enclose_their_centres(results):
     coverage = results.coverage
     latitude, longitude = coverage["latitude_deg"].values, coverage["longitude_deg"].values
     corner_lat, corner_lon = maps.cell_corners(latitude, longitude)
-    x, y = maps.stereographic(latitude, longitude, True)
-    cx, cy = maps.stereographic(corner_lat, corner_lon, True)
+    x, y = projection.stereographic(latitude, longitude, True)
+    cx, cy = projection.stereographic(corner_lat, corner_lon, True)
     assert np.hypot(cx.mean(axis=1) - x, cy.mean(axis=1) - y).max() < 0.2
     with pytest.raises(ValueError, match="HEALPix"):
         maps.cell_corners(np.array([-80.123]), np.array([10.0]))
