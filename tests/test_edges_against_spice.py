@@ -15,7 +15,11 @@ ROOT = Path(__file__).parent.parent
 MOON_KM, EARTH_KM = 1737.4, 6378.137
 
 
-pytestmark = pytest.mark.filterwarnings("ignore::erfa.ErfaWarning")  # 2030 is past the table
+# 2030 is past the tables of leap seconds and Earth orientation: astropy says so each time
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::erfa.ErfaWarning"),
+    pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning"),
+]
 
 
 @pytest.fixture(scope="module")
