@@ -155,6 +155,7 @@ def _flown(trajectory, days: float, period_days: float | None) -> dict[str, Any]
         # one arc, flown without a break, has no gap to speak of
         "worst_position_gap_m": float(notes.get("worst_position_gap_m", 0.0)),
         "worst_velocity_gap_mm_s": float(notes.get("worst_velocity_gap_mm_s", 0.0)),
+        **{name: notes[name] for name in ("phase_deg", "remarks") if name in notes},
     }
 
 
@@ -201,7 +202,9 @@ def printed(figures: dict[str, Any]) -> str:
     for name, value in figures.items():
         if value is None:
             continue
-        if isinstance(value, list):
+        if isinstance(value, list) and value and isinstance(value[0], str):
+            value = "; ".join(value)
+        elif isinstance(value, list):
             value = "[" + ", ".join(f"{v:.12g}" for v in value) + "]"
         elif isinstance(value, dict):
             value = ", ".join(f"{k} {v:.1f}" for k, v in value.items())

@@ -27,7 +27,9 @@ def supply_rows(results, text: Text) -> list[Supplier]:
         if node.kind == "asset":
             continue
         if node.kind == "spacecraft":
-            where = describe_orbit(node.orbit, text)
+            where = text("list.joiner").join(
+                [describe_orbit(node.orbit, text), *_flown(results.trajectories, node.name, text)]
+            )
         else:
             where = text(
                 "orbit.place", lat=_angle(node.latitude_deg, "north", "south", text),
@@ -47,6 +49,18 @@ def supply_rows(results, text: Text) -> list[Supplier]:
                 confidence=node.confidence or "",
             )
         )
+    return out
+
+
+def _flown(trajectories, name, text) -> list[str]:
+    """What the corrected orbit of a three-body craft turned out to be, in words."""
+    notes = trajectories[name].notes if name in trajectories else {}
+    out = []
+    if "phase_deg" in notes:
+        out.append(text("supply.phase", phase=f"{notes['phase_deg']:.1f}"))
+    found = notes.get("perilune_flown_km")
+    if found:
+        out.append(text("supply.flown", **{k: f"{v:,.0f}" for k, v in found.items()}))
     return out
 
 

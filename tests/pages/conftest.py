@@ -52,7 +52,11 @@ def make_results(assets=4, spacecraft=3, days=2.0, gaps_a_day=4, seed=1):
         )
         path = np.vstack((radius * unit, np.sqrt(4902.8 / radius) * turn)).T
         states[name] = path
-        trajectories[name] = Trajectory(epoch, grid, path, name=name)
+        notes = {
+            "phase_deg": 10.0 * i,
+            "perilune_flown_km": {"least": 3291.2, "median": 3302.5, "most": 3403.8},
+        }
+        trajectories[name] = Trajectory(epoch, grid, path, name=name, notes=notes if i else {})
         nodes.append(_node(name, "spacecraft", orbit=orbit, operator="jaxa"))
     for i in range(3):
         nodes.append(_node(f"station-{i + 1}", "station", lat=36.0 - 30 * i, lon=138.0 - 100 * i))

@@ -176,6 +176,11 @@ def test_frozen_orbits_and_dros_are_called_what_they_are(pages):
     assert "遠方逆行軌道" in pages["ja"]
 
 
+def test_flown_orbits_say_their_phase_and_perilunes(pages):
+    assert "phase 10.0° at the epoch" in pages["en"]
+    assert "flown perilune 3,291 / 3,302 / 3,404 km" in pages["en"]
+
+
 def test_an_interrupted_write_leaves_no_page(results, tmp_path, monkeypatch):
     from cislunar.report import builder
 
