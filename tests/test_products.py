@@ -1,0 +1,119 @@
+"""The product folder: whole or not at all, the same every time, and read back as it was."""
+
+import filecmp
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cislunar
+from cislunar.products import whole_folder
+from orbits.errors import InputError
+
+ROOT = Path(__file__).parent.parent
+MINIMAL = ROOT / "configs" / "minimal.yaml"
+CONTRACT = {
+    "manifest.json", "scenario.resolved.yaml", "ephemerides", "ephemerides.bsp", "access.csv",
+    "contacts.csv", "network.json", "contact_plan.ionrc", "contact_plan.hdtn.json",
+    "comm_scores.csv", "positioning_scores.csv", "coverage.nc", "gaps.csv", "gap_causes.csv",
+    "fills.csv", "portfolio.csv",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory):
+    results = cislunar.run(cislunar.load_scenario(MINIMAL), quiet=True)
+    folder = tmp_path_factory.mktemp("product") / "out"
+    results.save(folder, report=False)
+    return results, folder
+
+
+def test_every_file_of_the_contract_is_there(product):
+    _, folder = product
+    assert CONTRACT <= {p.name for p in folder.iterdir()}
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert {"schema_version", "scenario_sha256", "versions", "naif_ids", "wall_s", "counts"} <= set(
+        manifest
+    )
+    assert not [p for p in folder.parent.iterdir() if p.name.startswith(".")]
+
+
+def test_the_resolved_scenario_gives_the_same_products(product, tmp_path):
+    _, folder = product
+    again = cislunar.run(cislunar.load_scenario(folder / "scenario.resolved.yaml"), quiet=True)
+    again.save(tmp_path / "again", report=False)
+    for name in sorted(CONTRACT - {"manifest.json", "ephemerides", "coverage.nc"}):
+        if name == "ephemerides.bsp":
+            continue  # SPICE stamps the file with the time of writing
+        assert filecmp.cmp(folder / name, tmp_path / "again" / name, shallow=False), name
+    for path in (folder / "ephemerides").iterdir():
+        assert filecmp.cmp(path, tmp_path / "again" / "ephemerides" / path.name, shallow=False)
+
+
+def test_read_back_as_it_was(product):
+    results, folder = product
+    back = cislunar.load_results(folder)
+    for name in ("comm_scores", "gaps", "gap_causes", "fills", "access"):
+        a, b = getattr(results, name), getattr(back, name)
+        assert list(a.columns) == list(b.columns)
+        assert len(a) == len(b)
+    pd.testing.assert_frame_equal(
+        results.comm_scores[["asset", "service", "verdict"]].astype(str),
+        back.comm_scores[["asset", "service", "verdict"]].astype(str),
+    )
+    assert set(back.trajectories) == set(results.trajectories)
+
+
+def test_network_and_snapshot_agree_with_the_contacts(product):
+    import networkx
+
+    results, folder = product
+    data = json.loads((folder / "network.json").read_text())
+    graph = networkx.node_link_graph(data, edges="edges", multigraph=True, directed=True)
+    assert graph.number_of_edges() == len(results.contacts)
+    t = 20_000.0
+    contacts = results.contacts
+    up = contacts[(contacts["start_s"] <= t) & (t < contacts["end_s"])]
+    assert set(results.network.at(t).edges) == set(
+        zip(up["source"], up["target"], strict=True)
+    )
+
+
+def test_another_folder_is_left_alone(product, tmp_path):
+    results, _ = product
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="something else"):
+        results.save(tmp_path / "mine", report=False)
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_fault_while_writing_leaves_what_was_there(product, tmp_path):
+    results, _ = product
+    results.save(tmp_path / "out", report=False)
+    before = (tmp_path / "out" / "gaps.csv").read_bytes()
+    with pytest.raises(OSError, match="disk"), whole_folder(tmp_path / "out") as work:
+        (work / "gaps.csv").write_text("half")
+        raise OSError("the disk is full")
+    assert (tmp_path / "out" / "gaps.csv").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("after_s", [1.5, 4.0, 6.5])
+def test_killed_at_any_moment_a_run_leaves_all_or_nothing(tmp_path, after_s):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cislunar", "run", str(MINIMAL), "--out", str(tmp_path / "out"),
+         "--no-report", "--quiet"],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    time.sleep(after_s)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    if (tmp_path / "out").exists():
+        assert CONTRACT <= {p.name for p in (tmp_path / "out").iterdir()}
