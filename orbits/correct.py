@@ -9,6 +9,7 @@ A DRO is stable: one state is chosen for its mean period and flown.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -21,7 +22,7 @@ from orbits.constants import (
     GM_MOON_KM3_S2,
 )
 from orbits.cr3bp import EARTH_MOON, System
-from orbits.ephemeris import FIRST_S, LAST_S, Ephemeris
+from orbits.ephemeris import FIRST_S, LAST_S, Ephemeris, check_span
 from orbits.epoch import Epoch
 from orbits.errors import ConvergenceError, FamilyError, SpanError
 from orbits.families import PeriodicOrbit
@@ -36,7 +37,7 @@ from orbits.placing import (
     stray_km,
 )
 from orbits.propagate import propagate
-from orbits.shooting import Arc, Nodes, grow
+from orbits.shooting import Arc, Nodes, close, grow
 from orbits.trajectory import Trajectory
 
 # The real month as units: mean sidereal month (IERS Conventions 2010), length by Kepler's law
@@ -110,6 +111,7 @@ def fly(
     and sentences in ``remarks``. Raises ConvergenceError when there is no such trajectory.
     """
     t = _grid(start_s, end_s, step_s)
+    check_span(epoch, t)
     craft = {} if mass_kg is None else {"mass_kg": mass_kg, "area_m2": area_m2, "cr": cr}
     remarks = []
     if phase_deg is None:
@@ -201,7 +203,9 @@ def _native(orbit: PeriodicOrbit) -> PeriodicOrbit:
         if orbit.family == "dro":
             return families.dro(period_days=days, system=REAL)
         if orbit.family == "nrho" and orbit.libration_point and orbit.branch:
-            return families.nrho(orbit.libration_point, orbit.branch, period_days=days, system=REAL)
+            return families.halo_by_period(
+                orbit.libration_point, orbit.branch, days, system=REAL
+            )  # fmt: skip
     except FamilyError:
         pass  # past the end of the family in the other units: the named shape is the nearest
     return orbit
@@ -283,6 +287,7 @@ class _Found:
     phase_deg: float
     perilunes: dict
     height_nd: float
+    deviation: np.ndarray  # of the nodes from the placed reference
 
 
 def _lock(task: _Task, period_s: float) -> _Found:
@@ -298,8 +303,9 @@ def _lock(task: _Task, period_s: float) -> _Found:
     near_epoch = brief.start_s < period_s and brief.end_s > -period_s
     point = ForceModel(degree=0, bodies=task.model.bodies, srp=False)
     if near_epoch:
+        found = None
         for _ in range(_RETRIES):
-            found = _shoot(brief, shape, phase, length, point)
+            found = _shoot(brief, shape, phase, length, point, found)
             fault = _wrapped(task.phase_deg - found.phase_deg)
             if abs(fault) < _AIM_DEG:
                 break
@@ -308,15 +314,15 @@ def _lock(task: _Task, period_s: float) -> _Found:
     for _ in range(3):
         fault = _wrapped(task.phase_deg - found.phase_deg) if near_epoch else 0.0
         slow = period_s - found.mean_s
-        if abs(fault) < 0.6 * PHASE_DEG and abs(slow) < 0.5 * LOCK_DAYS * DAY_S:
+        if abs(fault) < 0.85 * PHASE_DEG and abs(slow) < 0.5 * LOCK_DAYS * DAY_S:
             break
         phase, length = phase + fault, length + slow
-        found = _shoot(task, shape, phase, length, task.model)
+        found = _shoot(task, shape, phase, length, task.model, found)
     return found
 
 
 @lru_cache(maxsize=32)
-def _halo_period_of(point, branch, height_km, system, epoch, ephemeris, bodies) -> float:
+def _halo_period_of(point: str, branch: str, height_km, system, epoch, ephemeris, bodies) -> float:
     """Mean revolution in s of a halo of the named height, flown for a year as a point among points.
 
     Height and period go together: what the family says would bring the flown height to the named
@@ -328,21 +334,18 @@ def _halo_period_of(point, branch, height_km, system, epoch, ephemeris, bodies) 
     low, high = _within_data(replace(task, end_s=0.0), 0.0, task.end_s)
     task = replace(task, start_s=low, end_s=high)
     named_km, lu = orbit.amplitude_z_km, orbit.system.lu_km
+    top_km = families.halo_limits_km(point, branch, system)[1]
     length = _locked_s(orbit)
     found = _shoot(task, orbit, 0.0, length, model)
     for _ in range(_RETRIES):
         flown_km = found.height_nd * lu
         if abs(flown_km - named_km) < max(_HEIGHT * named_km, _HEIGHT_KM):
             break
-        like_km = min(max(flown_km, 1.0), 2 * named_km, 0.5 * (named_km + _top_km(orbit)))
-        like = families.halo(orbit.libration_point, orbit.branch, like_km, system=orbit.system)
+        like_km = min(max(flown_km, 1.0), 2 * named_km, 0.5 * (named_km + top_km))
+        like = families.halo(point, branch, like_km, system=orbit.system)
         length += (orbit.period_nd - like.period_nd) * REAL.tu_s
-        found = _shoot(task, orbit, 0.0, length, model)
+        found = _shoot(task, orbit, 0.0, length, model, found)
     return found.mean_s
-
-
-def _top_km(orbit) -> float:
-    return families.halo_limits_km(orbit.libration_point, orbit.branch, orbit.system)[1]
 
 
 def _halo_period_s(task) -> float:
@@ -353,12 +356,15 @@ def _halo_period_s(task) -> float:
     )  # fmt: skip
 
 
-def _shoot(task: _Task, shape, phase_deg, period_s, model) -> _Found:
-    """A continuous trajectory near the placed ``shape``, a revolution beyond both ends."""
+def _shoot(task: _Task, shape, phase_deg, period_s, model, like: _Found | None = None) -> _Found:
+    """A continuous trajectory near the placed ``shape``, a revolution beyond both ends.
+
+    ``like`` is one with almost the same phase and revolution: it begins from that.
+    """
     turns = _TURNS[task.orbit.family]
-    offset = phase_deg / 360.0
-    first = math.floor(task.start_s / period_s + offset) - _MARGIN_REVS
-    last = math.ceil(task.end_s / period_s + offset) + _MARGIN_REVS
+    offset, about = phase_deg / 360.0, task.phase_deg / 360.0  # a shift keeps the revolutions
+    first = math.floor(task.start_s / period_s + about - 0.1) - _MARGIN_REVS
+    last = math.ceil(task.end_s / period_s + about + 0.1) + _MARGIN_REVS
     last = max(last, first + _LEAST_REVS)
     node_t = ((first + np.arange(last - first)[:, None] + turns).ravel() - offset) * period_s
     node_t = np.append(node_t, (last - offset) * period_s)
@@ -374,13 +380,21 @@ def _shoot(task: _Task, shape, phase_deg, period_s, model) -> _Found:
     reference = place(shape, phase_deg, period_s, task.epoch, node_t, task.ephemeris)
     speed = 2 * math.pi / period_s
     weights = _POSITION_KM**2 * np.repeat([1.0, speed**2], 3)
-    nodes = grow(rough, node_t, reference, weights, len(turns), arc)
+    nodes = None
+    if like is not None and like.deviation.shape == reference.shape:
+        with suppress(ConvergenceError):
+            nodes = close(arc, node_t, reference + like.deviation, weights)
+    if nodes is None:
+        nodes = grow(rough, node_t, reference, weights, len(turns), arc)
     dense = np.arange(node_t[0], node_t[-1], period_s / SAMPLES_PER_REV)
     states = arc.between(node_t, nodes.states, dense)
     events = phase_events(task.orbit, states, task.epoch, dense, task.ephemeris)
     mean_s, phase = _measured(events.phase_zero_s, period_s)
     phase = phase_deg if phase is None else phase
-    return _Found(arc, nodes, mean_s, phase, _shown_perilunes(task, events), events.height_nd)
+    return _Found(
+        arc, nodes, mean_s, phase, _shown_perilunes(task, events), events.height_nd,
+        nodes.states - reference,
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- stable: DRO

@@ -211,6 +211,19 @@ def nrho(
     return _orbit("nrho", u, system, libration_point, branch, (name, value))
 
 
+def halo_by_period(
+    libration_point: str, branch: str, period_days: float, *, system: System = EARTH_MOON
+) -> PeriodicOrbit:
+    """The halo or NRHO of a period, on the part of the family where periods fall towards the Moon.
+
+    Raises FamilyError outside it.
+    """
+    members = _halo_table(libration_point, branch, system.mu)
+    members = members[np.argmax(members[:, HALF]) : np.argmin(members[:, HALF]) + 1]
+    u = _by_period(members, "period_days", period_days, system)
+    return _orbit("nrho", u, system, libration_point, branch, ("period_days", period_days))
+
+
 def _orbit(family, u, system, libration_point, branch, parameter) -> PeriodicOrbit:
     least, most, height = (v * system.lu_km for v in extremes(u, system.mu))
     state = full_state(u)

@@ -10,12 +10,13 @@ import math
 
 import numpy as np
 
-from orbits.errors import ConvergenceError
+from orbits.errors import ComputationError, ConvergenceError
 from orbits.frames import rotation
 from orbits.placing import place
 from orbits.shooting import Arc
 
 NODES_PER_REV = 8
+FIRST_NODES = 2  # the first piece to be fitted
 STEP_KM = 3000.0  # no step moves the state further
 ROUGH, FINE = 1e-2, 1e-4  # least relative gain of a step that is worth another
 
@@ -37,33 +38,36 @@ def fit_state(arc: Arc, shape, phase_deg, period_s, end_s, ephemeris, *, needed_
     axes = rotation("EARTH_MOON_ROTATING", arc.epoch, node_t, ephemeris)
     size = float(np.linalg.norm(reference[:, :3], axis=1).mean())
     speed = 2 * math.pi / period_s
-    now = count if hint is not None else min(2 * NODES_PER_REV, count)
-    begin = reference[0].copy()
+    start = reference[0].copy()
     if hint is not None:
-        begin[3:] += axes[0].T @ hint
-    state = begin
-    good = None
-    while True:
+        start[3:] += axes[0].T @ hint
+        now = count
+    else:
+        now = min(FIRST_NODES, count)
+    done, miss = 0, math.inf
+    state = start
+    while done < count:
         piece = slice(0, now + 1)
-        state, miss = _least_squares(
+        tried, miss = _least_squares(
             arc, node_t[piece], reference[piece], axes[piece], state, size, speed,
             FINE if now == count else ROUGH,
         )  # fmt: skip
-        if not miss < 0.5 * size:
-            if hint is not None:  # it led astray: begin from a few revolutions
-                hint, now = None, min(2 * NODES_PER_REV, count)
-                state = reference[0].copy()
-                continue
-            if good is not None and abs(good[1]) >= needed_s:
-                return good  # stable for as long as it is wanted, if not to the end
-            raise ConvergenceError(
-                "the orbit does not last in the real system: mean distance from it in km",
-                residual=miss,
-            )
-        good = (state, float(node_t[now]), axes[0] @ (state - reference[0])[3:])
-        if now == count:
-            return good
-        now = min(count, int(1.7 * now) + 1)
+        if miss < 0.4 * size:
+            state, done = tried, now
+            now = min(count, int(1.7 * now) + 1)
+        elif hint is not None:  # it led astray: begin from a few nodes
+            hint, state, now = None, reference[0].copy(), min(FIRST_NODES, count)
+        elif now > done + 1 and done:
+            now = done + (now - done) // 2  # a smaller stride
+        else:
+            break
+    # stable for as long as it is wanted, if not to the end
+    if not done or (done < count and abs(node_t[done]) < needed_s):
+        raise ConvergenceError(
+            "the orbit does not last in the real system: mean distance from it in km",
+            residual=miss,
+        )
+    return state, float(node_t[done]), axes[0] @ (state - reference[0])[3:]
 
 
 def _cylinder(path, axes):
@@ -95,13 +99,24 @@ def _least_squares(arc, node_t, reference, axes, state, size, speed, enough):
     """
     basis = speed * axes[0].T  # columns: the epoch's rotating axes; steps then are in km
 
+    def flown(state):
+        try:
+            return arc.single(state, node_t)
+        except ComputationError:
+            return None  # it fell on the Moon: no flight at all
+
     def cost_of(path):
+        if path is None:
+            return math.inf
         return float(np.sqrt((_deviation(path, reference, axes, size) ** 2).sum(axis=1).mean()))
 
     damping = 0.0
-    path = arc.single(state, node_t)
+    path = flown(state)
     cost = cost_of(path)
+    if path is None:
+        return state, cost
     for _ in range(25):
+        assert path is not None
         _, matrices = arc.flow(path[:-1], node_t[:-1], node_t[1:])
         product = np.empty((len(node_t), 6, 6))
         product[0] = np.eye(6)
@@ -113,12 +128,13 @@ def _least_squares(arc, node_t, reference, axes, state, size, speed, enough):
         slope = slope.reshape(-1, 3)
         residual = _deviation(path, reference, axes, size).ravel()
         square, pull = slope.T @ slope, slope.T @ residual
+        moved, tried, new_cost = state, path, cost
         for _ in range(8):
             change = np.linalg.solve(square + damping * np.diag(np.diag(square)), pull)
             change *= min(1.0, STEP_KM / np.linalg.norm(change))
             moved = state.copy()
             moved[3:] += basis @ change
-            tried = arc.single(moved, node_t)
+            tried = flown(moved)
             new_cost = cost_of(tried)
             if new_cost <= cost * (1 + 1e-12):
                 break

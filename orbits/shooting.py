@@ -167,14 +167,25 @@ def close(arc: Arc, t_s, states, weights, aim: float = AIM) -> Nodes:
 def grow(arc: Arc, t_s, reference, weights, per_rev: int, full: Arc) -> Nodes:
     """Nodes along the whole ``reference`` (K, 6): a few revolutions at a time, then all at once.
 
-    Pieces are flown with ``arc`` (point masses), the whole with ``full``. Raises ConvergenceError.
+    Pieces are flown with ``arc`` (point masses), the whole with ``full``. Smaller pieces are tried
+    where larger ones fail. Raises ConvergenceError.
     """
-    first, more, window = 4 * per_rev + 1, 2 * per_rev, 7 * per_rev
-    done = min(first, len(t_s))
+    for first, more in ((4, 2), (2, 1)):
+        try:
+            states = _piecewise(arc, t_s, reference, weights, first * per_rev, more * per_rev)
+            return close(full, t_s, states, weights)
+        except ConvergenceError:
+            if more == 1:
+                raise
+    raise AssertionError
+
+
+def _piecewise(arc, t_s, reference, weights, first, more):
+    done = min(first + 1, len(t_s))
     states = np.array(reference, dtype=float)
     states[:done] = close(arc, t_s[:done], states[:done], weights, ROUGH).states
     while done < len(t_s):
-        begin, done = max(0, done - window), min(done + more, len(t_s))
+        begin, done = max(0, done - 3 * more - 1), min(done + more, len(t_s))
         piece = slice(begin, done)
         states[piece] = close(arc, t_s[piece], states[piece], weights, ROUGH).states
-    return close(full, t_s, states, weights)
+    return states
