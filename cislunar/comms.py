@@ -26,6 +26,7 @@ from cislunar.contact_table import ContactTable, table_of
 from cislunar.livepath import before, crosslinked, find_live_paths
 from cislunar.needs import judge
 from cislunar.profile import NEVER, Network, Profile
+from cislunar.timeshare import expected_frac
 from orbits.constants import DAY_S
 from orbits.errors import InputError
 from orbits.intervals import Intervals
@@ -39,9 +40,12 @@ DEFAULT_RATE_BPS = 1e6
 COLUMNS = (
     "asset", "service", "availability_frac", "longest_gap_s", "mean_gap_s", "gap_count",
     "latency_p50_s", "latency_p95_s", "latency_max_s", "undelivered_frac", "volume_bit_per_day",
-    "need_availability_frac", "verdict",
+    "need_availability_frac", "verdict", "availability_time_share_frac",
 )  # fmt: skip
-_MAY_BE_EMPTY = ("latency_p50_s", "latency_p95_s", "latency_max_s", "need_availability_frac")
+_MAY_BE_EMPTY = (
+    "availability_time_share_frac", "latency_p50_s", "latency_p95_s", "latency_max_s",
+    "need_availability_frac",
+)  # fmt: skip
 _WORST_FIRST = ("not-met", "not-computable", "met", "no-need")
 
 
@@ -77,8 +81,9 @@ def score_comms(
     ``volume_bit_per_day`` is what one user alone could send over live paths: the largest rate of
     a live path at each instant, integrated; nobody contends for it. (For ``forward`` the instants
     are those of arrival.) Contacts open at an end of the span are taken to go on beyond it for
-    the seconds that a bundle is under way. ``served_only`` leaves out the table and what nobody
-    needs, for reruns.
+    the seconds that a bundle is under way. ``availability_time_share_frac`` is the availability
+    to expect where stations give lunar users only their ``lunar_time_share`` (see ``timeshare``).
+    ``served_only`` leaves out the table and what nobody needs, for reruns.
     """
     view = _View(table_of(plan, [n.name for n in nodes]), nodes)
     served: dict[tuple[str, str], Intervals] = {}
@@ -137,11 +142,15 @@ class _View:
             self.transit[n] = self.craft[n] or (
                 node.kind == "asset" and node.serves_radius_km is not None
             )
+        self.share = {
+            table.number(n.name): float(n.lunar_time_share) for n in nodes if n.kind == "station"
+        }
         self.earth = np.flatnonzero(self.stations)
         self.at_rate = lru_cache(maxsize=None)(self._at_rate)
         self.network = lru_cache(maxsize=None)(self._network)
         self.network_down = lru_cache(maxsize=None)(self._network_down)
         self.to_earth = lru_cache(maxsize=None)(self._to_earth)
+        self.to_one = lru_cache(maxsize=None)(self._to_one)
         self.direct_at = lru_cache(maxsize=None)(self._direct_at)
         self.down_at = lru_cache(maxsize=None)(self._down_at)
         self.profiles_to_earth = lru_cache(maxsize=None)(self._profiles_to_earth)
@@ -175,6 +184,26 @@ class _View:
 
     def _to_earth(self, rate: float):
         return find_live_paths(self.at_rate(rate), self.earth, self.transit)
+
+    def _to_one(self, rate: float, station: int):
+        return find_live_paths(self.at_rate(rate), [station], self.transit)
+
+    def expected_frac(self, service: str, name: str, rate: float) -> float | None:
+        """Availability to expect with the stations' shares of time; None where none is asked."""
+        n = self.table.number(name)
+        if service == "crosslink":  # need not end at a station
+            return None
+        if service == "relay":
+            spans = {g: self.to_one(rate, g).of(n) for g in self.share}
+        elif service == "direct":
+            t = self.direct_at(rate)
+            part = slice(t.first[n], t.first[n + 1])
+            start, end, target = t.start_s[part], t.end_s[part], t.target[part]
+            spans = {g: Intervals(start[target == g], end[target == g]) for g in self.share}
+        else:
+            paths = find_live_paths(self._toward(n, rate), [n], self.transit)
+            spans = {g: paths.of(g) for g in self.share}
+        return expected_frac([(spans[g], share) for g, share in self.share.items()], self.span_s)
 
     def served(self, service: str, name: str, rate: float) -> Intervals:
         n = self.table.number(name)
@@ -305,7 +334,7 @@ def _row(view: _View, name, service, own, spans, send_step_s) -> tuple:
         float(gaps.mean()) if gaps.size else 0.0, int(gaps.size), p50, p95, most,
         1.0 - latency.size / send.size, volume,
         None if need is None else need.availability_frac,
-        min(verdicts, key=_WORST_FIRST.index),
+        min(verdicts, key=_WORST_FIRST.index), view.expected_frac(service, name, rate),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from cislunar.comms import COLUMNS, relay_live, score_comms
 from cislunar.contact_table import ContactTable
 from cislunar.routing import earliest_arrival
 from orbits.epoch import Epoch
+from orbits.intervals import Intervals
 
 EPOCH = Epoch.parse("2030-03-01T00:00:00 UTC")
 SPAN_S = 1000.0
@@ -25,7 +26,12 @@ def need(service="relay", **stated):
 
 def node(name, kind, needs=(), terminals=("t",), radius=None):
     return SimpleNamespace(
-        name=name, kind=kind, needs=tuple(needs), terminals=terminals, serves_radius_km=radius
+        name=name,
+        kind=kind,
+        needs=tuple(needs),
+        terminals=terminals,
+        serves_radius_km=radius,
+        lunar_time_share=1.0,
     )
 
 
@@ -212,3 +218,19 @@ def test_scores_keep_their_laws(contacts):
         assert frame.undelivered_frac["relay"] == pytest.approx(1 - len(late) / sent.size)
         if late:
             assert frame.latency_max_s["relay"] == pytest.approx(max(late))
+
+
+def test_time_shares_of_stations_are_a_chance():
+    """Expected availability equals a Monte Carlo over busy and free stations, within statistics."""
+    from cislunar.timeshare import expected_frac
+
+    rng = np.random.default_rng(7)
+    live = []
+    for share in (0.3, 0.5, 0.8):
+        edges = np.sort(rng.uniform(0, 1000, 12))
+        live.append((Intervals(edges[::2], edges[1::2]), share))
+    t = rng.uniform(0, 1000, 200_000)
+    free = np.zeros(t.size, bool)
+    for spans, share in live:
+        free |= spans.contains(t) & (rng.random(t.size) < share)
+    assert abs(expected_frac(live, 1000.0) - free.mean()) < 5 * 0.5 / np.sqrt(t.size)
