@@ -193,6 +193,43 @@ def orbit(
             print(out)
 
 
+@app.command()
+def route(
+    plan: Annotated[
+        Path, typer.Argument(help="contacts.csv, HDTN JSON or ION text", metavar="PLAN")
+    ],
+    source: Annotated[str, typer.Option("--from", help="node that sends")],
+    target: Annotated[str, typer.Option("--to", help="node that receives")],
+    at: Annotated[float, typer.Option(help="sent at, seconds past the plan's epoch")] = 0.0,
+    k: Annotated[int, typer.Option(min=1, max=1000, help="how many routes")] = 1,
+    size_bit: Annotated[float, typer.Option(min=0.0, help="size of the bundle, bit")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Prints the best routes through a contact plan, earliest arrival first."""
+    with exit_codes():
+        import math
+
+        from cislunar.contact_files import read_plan
+        from cislunar.routing import best_routes
+
+        for name, value in (("--at", at), ("--size-bit", size_bit)):
+            if not math.isfinite(value):
+                raise InputError("not a finite number", key=name, value=value, allowed="a number")
+        routes = best_routes(read_plan(plan), source, [target], at, k, size_bit)
+        if as_json:
+            import json
+
+            print(json.dumps({"routes": [r.as_dict() for r in routes]}, indent=2))
+            return
+        for r in routes:
+            print(
+                f"arrives {r.arrival_s:.3f} s, {r.hops} hops, sent by {r.valid_until_s:.3f} s, "
+                f"{r.volume_bit:.0f} bit: {' > '.join(r.nodes)} ({', '.join(r.contacts)})"
+            )
+        if not routes:
+            print(f"no route from {source} to {target} at {at:g} s")
+
+
 @catalog_app.command("list")
 def catalog_list(
     kind: Annotated[str | None, typer.Argument(help="kind of record", metavar="[KIND]")] = None,
