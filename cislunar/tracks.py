@@ -90,7 +90,8 @@ def _add_node(tracks: Tracks, node: Node, world: World, trajectory: Trajectory |
         same = np.array_equal(moved.t_s, tracks.t_s)  # the usual case: flown on this very grid
         states = moved.states if same else moved.at(tracks.t_s)
     elif node.kind == "asset":
-        assert node.latitude_deg is not None and node.longitude_deg is not None, node.name
+        assert node.latitude_deg is not None, node.name
+        assert node.longitude_deg is not None, node.name
         site = site_vector_km(node.latitude_deg, node.longitude_deg, node.height_m)
         states = _turned(world.moon_axes, world.moon_rate, site)
         if node.horizon is not None:
@@ -100,7 +101,8 @@ def _add_node(tracks: Tracks, node: Node, world: World, trajectory: Trajectory |
             )
             tracks.north[node.name] = _turned(world.moon_axes, world.moon_rate, north)
     else:
-        assert node.latitude_deg is not None and node.longitude_deg is not None, node.name
+        assert node.latitude_deg is not None, node.name
+        assert node.longitude_deg is not None, node.name
         lat, lon = node.latitude_deg * DEG, node.longitude_deg * DEG
         place = erfa.gd2gc(1, lon, lat, node.height_m) * 1e-3  # WGS84
         vertical = np.array(

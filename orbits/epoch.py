@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import overload
-from typing import Any
+from typing import Any, overload
 
 import erfa
 import numpy as np

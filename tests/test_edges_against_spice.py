@@ -160,7 +160,7 @@ def test_every_access_edge_is_where_spice_puts_it(minimal, spice, evidence):
 def test_no_interval_is_missed(minimal, spice):
     """Sampled every 30 s for six hours through SPICE: access is as the table says, edges aside."""
     results, _ = minimal
-    place, nodes, _ = spice
+    _, nodes, _ = spice
     table = results.access
     for a, b in {(r.a, r.b) for r in table.itertuples()}:
         if "station" in (nodes[a].kind, nodes[b].kind):
