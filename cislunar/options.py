@@ -172,8 +172,7 @@ def node_tags(
             tags.add("any-relay")
         if node.kind != "station" and any(t.role == "navigation" for t in sends):
             tags.add("any-navigation-source")
-        bands = " ".join(str(t.receive.band) for t in node.terminals if t.receive is not None)
-        if node.kind == "station" and node.operator != home and "ka" in bands.lower():
+        if node.kind == "station" and node.operator != home and _hears_ka(node):
             tags.add("partner-station")
     return frozenset(tags)
 
@@ -260,6 +259,12 @@ def _met(item: str, present: frozenset[str]) -> bool:
     if "relay" in words and words.startswith("any"):
         return "any-relay" in present
     return "partner" in words and "station" in words and "partner-station" in present
+
+
+def _hears_ka(node: Node) -> bool:
+    """True where a terminal receives in Ka: the band plan says K_down for 26 GHz from the Moon."""
+    bands = (str(t.receive.band).lower() for t in node.terminals if t.receive is not None)
+    return any(band.startswith("ka") or band.split("_")[0] == "k" for band in bands)
 
 
 def _plain(record: Any) -> dict[str, Any]:

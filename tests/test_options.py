@@ -1,12 +1,17 @@
 """Options of the catalogue added to real scenarios."""
 
-from types import SimpleNamespace as Thing
-
 import pytest
 
 import cislunar
 from cislunar.nodes import expand_nodes
-from cislunar.options import add_option, add_options, node_tags, option_groups, read_option
+from cislunar.options import (
+    add_option,
+    add_options,
+    node_tags,
+    option_groups,
+    read_option,
+    requirements_of,
+)
 from orbits.errors import InputError
 
 ELFO = {
@@ -96,8 +101,19 @@ def test_tags_name_what_requirements_ask_for():
     nodes = expand_nodes(base)
     assert {"misasa", "im-altus-1", "any-relay", "any-navigation-source"} <= node_tags(nodes)
     assert not node_tags(nodes, base.policy.permits) & {"any-relay", "any-navigation-source"}
-    ka = Thing(role="station", transmit=None, receive=Thing(band="ka-25.5-27"))
-    partner = Thing(
-        name="legs", catalog_id="legs-1", kind="station", operator="nasa", terminals=(ka,)
-    )
-    assert node_tags([partner]) == {"legs", "legs-1", "partner-station"}
+
+
+@pytest.mark.parametrize(
+    ("record", "is_partner"),
+    [("legs-1-white-sands", True), ("estrack-cebreros", False), ("misasa", False)],
+)
+def test_a_partner_station_is_one_that_hears_ka_by_the_catalogues_own_band_plan(record, is_partner):
+    nodes = expand_nodes(scenario(ground_stations=[{"from": record}]))
+    assert ("partner-station" in node_tags(nodes)) == is_partner
+
+
+def test_the_partner_station_present_meets_the_requirement_of_a_relay():
+    base = scenario(ground_stations=[{"from": "legs-1-white-sands"}, {"from": "misasa"}])
+    pool = {o.id: read_option(o) for o in base.options}
+    present = node_tags(expand_nodes(base))
+    assert requirements_of(pool["elfo-relay-jp"], pool, present) == ([], [])
