@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cislunar.world import closed_world_axes
+from cislunar.world import closed_world_axes, closed_world_frame
 from orbits.constants import DEG, GM_EARTH_KM3_S2, GM_MOON_KM3_S2
 from orbits.epoch import Epoch
 from orbits.errors import InputError
@@ -149,33 +149,45 @@ def _fly_three_body(scenario, node, t_s, ephemeris) -> Trajectory:
     return Trajectory(scenario.start, t_s, states, "MOON_ICRF", node.name)
 
 
-def initial_state(orbit, start: Epoch, ephemeris: De440) -> tuple[np.ndarray, float]:
+def initial_state(
+    orbit, start: Epoch, ephemeris: De440, fidelity: str = "ephemeris"
+) -> tuple[np.ndarray, float]:
     """State (6,) of a record in MOON_ICRF, km and km/s, and its time in seconds past start."""
     from orbits.elements import state_from_elements
     from orbits.frames import rotation, transform
 
     epoch = Epoch.parse(orbit.epoch) if orbit.epoch else start
+    t0_s = epoch - start
+    closed = None
+    if fidelity == "cr3bp":
+        closed = closed_world_frame(orbit.frame, start, t0_s, ephemeris)
     if orbit.kind == "state":
-        given = np.array(orbit.state_km_km_s, dtype=float)[None, :]
-        state = transform(given, orbit.frame, "MOON_ICRF", epoch, np.zeros(1), ephemeris)[0]
-        return state, epoch - start
+        given = np.array(orbit.state_km_km_s, dtype=float)
+        if closed is None:
+            moved = transform(given[None], orbit.frame, "MOON_ICRF", epoch, np.zeros(1), ephemeris)
+            return moved[0], t0_s
+        axes, rate, centre = closed
+        place, speed = axes.T @ given[:3], axes.T @ given[3:] + rate.T @ given[:3]
+        return np.concatenate([place, speed]) + centre, t0_s
     centre_gm = GM_EARTH_KM3_S2 if orbit.frame in ("EARTH_ICRF", "ITRF") else GM_MOON_KM3_S2
     local = state_from_elements(
         orbit.semi_major_axis_km, orbit.eccentricity, orbit.inclination_deg * DEG,
         orbit.raan_deg * DEG, orbit.argument_of_periapsis_deg * DEG,
         orbit.mean_anomaly_deg * DEG, centre_gm,
     )  # fmt: skip
-    axes = rotation(orbit.frame, epoch, np.zeros(1), ephemeris)[0]  # frozen at the orbit's epoch
-    state = np.concatenate([axes.T @ local[:3], axes.T @ local[3:]])
-    if centre_gm == GM_EARTH_KM3_S2:
-        state = state + ephemeris.state("earth", "moon", epoch, np.zeros(1))[0]
-    return state, epoch - start
+    if closed is None:  # the axes are frozen at the orbit's epoch
+        axes, centre = rotation(orbit.frame, epoch, np.zeros(1), ephemeris)[0], np.zeros(6)
+        if centre_gm == GM_EARTH_KM3_S2:
+            centre = ephemeris.state("earth", "moon", epoch, np.zeros(1))[0]
+    else:
+        axes, _, centre = closed
+    return np.concatenate([axes.T @ local[:3], axes.T @ local[3:]]) + centre, t0_s
 
 
 def _fly_state(scenario, node, t_s, ephemeris) -> Trajectory:
     from orbits.propagate import propagate, propagate_kepler
 
-    state, t0_s = initial_state(node.orbit, scenario.start, ephemeris)
+    state, t0_s = initial_state(node.orbit, scenario.start, ephemeris, scenario.fidelity)
     earth_centred = node.orbit.frame in ("EARTH_ICRF", "ITRF")
     if scenario.fidelity == "ephemeris":
         return propagate(
