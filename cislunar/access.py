@@ -21,6 +21,7 @@ from cislunar.crossings import horizon_arrays, scan
 from cislunar.geometry import CLEARANCE, ELEVATION, RANGE, SUN, TERRAIN
 from cislunar.pairing import (
     great_circle_km,
+    pair_mask_deg,
     range_limit_km,
     sun_limit_rad,
     surface_service,
@@ -148,7 +149,7 @@ class _Reach:
 
 def _surface_conditions(tracks: Tracks, node: Node, other: Node, owner: str):
     """Elevation, horizon and mask of one surface node."""
-    lowest = float(node.min_elevation_deg or 0.0)
+    lowest = pair_mask_deg(node, other)
     horizon_deg = min(0.0, lowest)  # a node told to look below its horizontal plane does
     steps = scan(
         tracks, ELEVATION, node.name, other.name, np.sin(np.array([horizon_deg, lowest]) * DEG)

@@ -33,7 +33,13 @@ from cislunar.budget import (
 )
 from cislunar.crossings import Grid, Steps, range_km, scan
 from cislunar.geometry import LOSS_RANGE, OFF_MOON, RANGE, quantity_at
-from cislunar.pairing import min_elevation_deg, sun_limit_deg, terminal_band, terminal_pairs
+from cislunar.pairing import (
+    min_elevation_deg,
+    pair_mask_deg,
+    sun_limit_deg,
+    terminal_band,
+    terminal_pairs,
+)
 from orbits.constants import C_KM_S, DEG
 from orbits.events import intersect_all
 from orbits.intervals import Intervals
@@ -286,11 +292,19 @@ def _extra_conditions(tracks: Tracks, channel: _Channel):
     )
     for node, other, terminal, side, conditions in ends:
         lowest = min_elevation_deg(terminal)
-        if lowest is not None and node.kind != "spacecraft" and lowest > node.min_elevation_deg:
+        if lowest is None:
+            lowest = node.min_elevation_deg
+        if node.kind != "spacecraft" and lowest > pair_mask_deg(node, other):
             conditions.append(elevation_intervals(tracks, node, other, lowest * DEG))
         sun_deg = sun_limit_deg(terminal, side)
         if sun_deg is not None:
             conditions.append(sun_clear(tracks, node.name, other.name, sun_deg * DEG))
+    limits = (x.max_range_km for x in (channel.tx, channel.rx) if x.max_range_km is not None)
+    limit_km = min(limits, default=None)
+    if limit_km is not None:  # of the pair's access only the longest of all its links' limits
+        a, b = sorted((channel.source.name, channel.target.name))
+        far = scan(tracks, RANGE, a, b, [limit_km]).at_least(limit_km)
+        out[0].append(far.complement(0.0, tracks.span_s))
     return out
 
 

@@ -67,6 +67,24 @@ def min_elevation_deg(terminal: Terminal) -> float | None:
     return own
 
 
+def pair_mask_deg(node: Node, other: Node) -> float:
+    """The elevation in deg from which a surface node may see another: its own minimum.
+
+    A station's terminal may work lower than its node (band by band): then the lowest of those
+    that make a link of the pair, and the others keep to theirs.
+    """
+    lowest = float(node.min_elevation_deg or 0.0)
+    if node.kind != "station":
+        return lowest
+    own = [
+        x
+        for t in node.terminals
+        if (x := t.min_elevation_deg) is not None and x < lowest
+        and any(connects(t, far) or connects(far, t) for far in other.terminals)
+    ]  # fmt: skip
+    return min(own, default=lowest)
+
+
 def sun_limit_deg(terminal: Terminal, side: str) -> float | None:
     """Least angle from the Sun, deg, when the terminal receives (return) or sends (forward)."""
     limits = getattr(terminal, "sun_earth_probe_min_deg", None)

@@ -405,3 +405,38 @@ def test_navigation_is_visible_where_it_can_be_acquired(linked):
         tracks, nodes["elfo"], terminal("afs-transmitter"), nodes["pole"], rx, spans
     )
     assert strong == spans
+
+
+def test_a_terminals_own_range_limit_holds_beside_one_without(linked):
+    tracks, nodes, access, _ = linked
+    near = terminal("relay-s").model_copy(update={"id": "relay-s-near", "max_range_km": 7500.0})
+    elfo = scene.node("elfo", "spacecraft", tracks.t_s, terminals=(terminal("relay-s"), near))
+    pair = {("elfo", "pole"): access["elfo", "pole"]}
+    found = close_links(pair, tracks, [elfo, nodes["pole"]])
+    km = {"relay-s": [], "relay-s-near": []}
+    for passes in found.values():
+        for p in passes:
+            own = p.terminal_source if p.source == "elfo" else p.terminal_target
+            km[own] += [range_km(tracks, "elfo", "pole", e - 1e-3) for e in p.intervals.end_s]
+    assert max(km["relay-s"]) > 8000.0
+    assert 7499.0 < max(km["relay-s-near"]) < 7500.01
+
+
+def test_a_stations_terminal_may_work_below_the_stations_own_mask(linked):
+    tracks, nodes, _, _ = linked
+    x, ka = terminal("station-13m-awara-x"), terminal("station-20m-legs-ka")
+    station = scene.node(
+        "earth-1", "station", tracks.t_s, min_elevation_deg=10.0,
+        terminals=(x.model_copy(update={"min_elevation_deg": 4.0}), ka),
+    )  # fmt: skip
+    both = [nodes["elfo"], station]
+    access = find_access(tracks, both)
+    found = close_links(access, tracks, both)
+    lowest = {}
+    for p in found["elfo", "earth-1"]:
+        light = range_km(tracks, "elfo", "earth-1", p.intervals.start_s) / C_KM_S
+        when = np.concatenate([p.intervals.start_s, p.intervals.end_s]) + np.tile(light, 2)
+        low = float(elevation_rad(tracks, "earth-1", "elfo", when).min() / DEG)
+        lowest[p.terminal_target] = min(low, lowest.get(p.terminal_target, 90.0))
+    assert lowest[x.id] == pytest.approx(4.0, abs=0.01)
+    assert lowest[ka.id] == pytest.approx(10.0, abs=0.01)
