@@ -31,13 +31,13 @@ Evaluate = Callable[[tuple[str, ...]], Mapping[Key, float]]
 HOUR_S = 3600.0
 LITTLE_OF_A_GROUP = 0.1  # a version that fills no more than this share of the best says so
 LEAST_GAIN_H = 1e-3  # gains below this are the rounding of contact edges, not service
-SERVICES = ("relay", "direct", "forward", "positioning")
+SERVICES = ("relay", "direct", "forward", "crosslink", "positioning")
 FILL_COLUMNS = (
     "option", "nation", "cost_oku_jpy", "available_from", "gap_hours_filled",
     "share_filled_frac", "gap_hours_per_oku_jpy", "name_en", "name_ja", "cost_low_oku_jpy",
     "cost_high_oku_jpy", "annual_operations_oku_jpy", "lifetime_years", "relay_h", "direct_h",
     "forward_h", "positioning_h", "weighted_gap_hours_filled", "group", "together_with",
-    "status", "note", "note_ja",
+    "status", "note", "note_ja", "crosslink_h",
 )  # fmt: skip
 PORTFOLIO_COLUMNS = (
     "option", "nation", "cost_oku_jpy", "available_from", "gap_hours_filled",
@@ -47,7 +47,8 @@ PORTFOLIO_COLUMNS = (
 _NUMBERS = {
     "cost_oku_jpy", "gap_hours_filled", "share_filled_frac", "gap_hours_per_oku_jpy",
     "cost_low_oku_jpy", "cost_high_oku_jpy", "annual_operations_oku_jpy", "lifetime_years",
-    "relay_h", "direct_h", "forward_h", "positioning_h", "weighted_gap_hours_filled",
+    "relay_h", "direct_h", "forward_h", "crosslink_h", "positioning_h",
+    "weighted_gap_hours_filled",
     "cumulative_cost_oku_jpy", "cumulative_gap_hours_filled", "cumulative_share_filled_frac",
 }  # fmt: skip
 

@@ -70,12 +70,13 @@ def extended(
     by_name = {n.name: n for n in nodes}
 
     added = {n.name for n in new}
-    pairs = [p for p in all_pairs(nodes) if p[0] in added or p[1] in added]
+    # terminals too decide access: a limit in range or from the Sun holds if every link has one
+    touched = added | {n.name for n in changed}
+    pairs = [p for p in all_pairs(nodes) if p[0] in touched or p[1] in touched]
     access = base.access | _recalled(
         memory.access, pairs, marks, lambda missing: find_access(tracks, nodes, missing)
     )
 
-    touched = added | {n.name for n in changed}
     touched_access = {p: a for p, a in access.items() if p[0] in touched or p[1] in touched}
     links = {k: v for k, v in base.links.items() if k[0] not in touched and k[1] not in touched}
     for found in _recalled(
@@ -124,10 +125,19 @@ def _terminals(node: Node) -> tuple[str, ...]:
 
 
 def _mark(node: Node, trajectories: Mapping[str, Trajectory]):
-    """What decides a node's part in any pair: its motion and its terminals."""
+    """What decides a node's part in any pair: its motion, its terminals and what limits them."""
     if node.kind == "spacecraft":
         # flown states are kept by content for as long as the process lives
         motion: Any = id(trajectories[node.name].states)
     else:
-        motion = (node.latitude_deg, node.longitude_deg, node.height_m, node.min_elevation_deg)
-    return node.name, motion, _terminals(node)
+        horizon = node.horizon
+        terrain = horizon and (horizon.azimuth_deg.tobytes(), horizon.elevation_deg.tobytes())
+        motion = (
+            node.latitude_deg, node.longitude_deg, node.height_m, node.min_elevation_deg, terrain,
+        )  # fmt: skip
+    # options are versions of one another under one name: nothing may be taken for granted by it
+    rest = (
+        node.operator, node.eirp_override_dbw, node.max_range_km, node.serves_radius_km,
+        tuple(sorted(node.attenuation.items())), tuple(t.model_dump_json() for t in node.terminals),
+    )  # fmt: skip
+    return node.name, motion, rest
