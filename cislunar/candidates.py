@@ -20,7 +20,12 @@ from cislunar.gaps import Gaps, find_gaps
 from cislunar.links import sent_for
 from cislunar.livepath import live_path
 from cislunar.pairing import terminal_pairs
-from cislunar.positioning import PositioningResult, is_source, positioning_need
+from cislunar.positioning import (
+    PositioningResult,
+    is_receiver,
+    is_source,
+    positioning_need,
+)
 from orbits.constants import C_KM_S
 from orbits.intervals import Intervals
 
@@ -101,10 +106,14 @@ class Circumstances:
                 yield self._one(node, source, target, other, service)
 
     def _positioning(self, place: str) -> dict[str, Intervals]:
-        sources = (n for n in self.nodes.values() if n.name != place and is_source(n))
-        in_service = Intervals.union_of(n.service for n in sources)
+        user = self.nodes[place]
+        sources = [n for n in self.nodes.values() if n.name != place and is_source(n)]
+        if not is_receiver(user):  # no source has a terminal that fits
+            sources = []
+        usable = [n for n in sources if self.permits(n.operator, user.operator)]
         return {
-            "no-provider": in_service & self.nodes[place].service,
+            "no-provider": Intervals.union_of(n.service for n in sources) & user.service,
+            "policy": Intervals.union_of(n.service for n in usable),
             "few-sources": self.positioning.enough[place],
             "geometry": self.positioning.served[place],
         }

@@ -293,7 +293,7 @@ def test_contention_is_named():
 
 
 def test_positioning_causes_follow_source_count_then_geometry():
-    site = node("site", "asset", ["user"])
+    site = node("site", "asset", ["user", "navigation"])
     source = node("nav", "spacecraft", ["navigation"], Intervals([0.0], [90.0]))
     result = Thing(
         enough={"site": Intervals([0.0], [50.0])}, served={"site": Intervals([10.0], [30.0])}
@@ -309,6 +309,26 @@ def test_positioning_causes_follow_source_count_then_geometry():
         "few-sources": [(50.0, 90.0)],
         "geometry": [(0.0, 10.0), (30.0, 50.0)],
     }
+
+
+@pytest.mark.parametrize(
+    ("roles", "operator", "cause"),
+    [
+        (["user"], "jaxa", "no-provider"),  # it has nothing to hear a navigation signal with
+        (["user", "navigation"], "cnsa", "policy"),  # the only sources are not for it
+        (["user", "navigation"], "jaxa", "few-sources"),
+    ],
+)
+def test_who_cannot_or_may_not_range_has_not_too_few_sources(roles, operator, cause):
+    site = node("site", "asset", roles, operator=operator)
+    source = node("nav", "spacecraft", ["navigation"])
+    result = Thing(enough={"site": Intervals()}, served={"site": Intervals()})
+    found = Circumstances(
+        {"site": site, "nav": source}, {}, {}, None, SPAN_S, lambda spans, a, b: spans,
+        lambda a, b: a == b, positioning=result,
+    )  # fmt: skip
+    causes = split_by_cause(WHOLE, found("site", "positioning"), LAST_STAGE["positioning"])
+    assert {name: piece.pairs() for name, piece in causes.items()} == {cause: WHOLE.pairs()}
 
 
 def test_sending_from_the_earth_is_dated_back_by_range_over_c():
