@@ -56,11 +56,12 @@ def crossing(u, mu: float):
 def correct(guess, mu: float, fix: str, target) -> np.ndarray:
     """The member ``u`` (4) nearest the guess that meets ``fix``, to 1e-12 in all conditions.
 
-    ``fix`` names the fourth equation: ``x0``, ``z0`` or ``half`` equal ``target``; ``far_km`` and
-    such are the caller's to convert. ``opposite`` asks for the distance from the Moon's centre
-    (nondimensional) at the half period; ``plane`` takes ``target = (tangent, point)`` and asks for
-    the member on the hyperplane through ``point`` across ``tangent`` (pseudo-arclength).
-    Raises ConvergenceError.
+    ``fix`` names the fourth equation: ``x0``, ``z0`` or ``half`` equal ``target``. ``opposite``
+    asks for the distance from the Moon's centre at the half period, ``perilune`` for the least
+    one, ``height`` for the largest |z|, ``extent`` for half the extent along x, ``jacobi`` for the
+    Jacobi constant; ``plane`` takes
+    ``target = (tangent, point)`` and asks for the member on the hyperplane through ``point``
+    across ``tangent`` (pseudo-arclength). All nondimensional. Raises ConvergenceError.
     """
     u = np.array(guess, dtype=float)
     held = {"x0": X0, "z0": Z0, "half": HALF}.get(fix)
@@ -80,6 +81,9 @@ def correct(guess, mu: float, fix: str, target) -> np.ndarray:
             distance = np.linalg.norm(offset)
             row = offset @ end_slope[:3] / distance
             last = target - distance
+        elif fix in _MEASURES:
+            value, row = _MEASURES[fix](u, mu)
+            last = target - value
         else:
             row, point = target
             last = row @ (point - u)
@@ -134,6 +138,17 @@ def trace(start, mu: float, towards, step: float, keep_going, most: int = 4000) 
     return np.array(found)
 
 
+_MIRROR = np.diag([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])  # y and time turned round
+
+
+def monodromy(u, mu: float) -> np.ndarray:
+    """Monodromy matrix (6, 6) from phase 0, made of half a revolution and its mirror image."""
+    _, matrices = cr3bp_flow(full_state(u)[None, :], np.array([u[HALF]]), mu)
+    assert matrices is not None  # asked for
+    half = matrices[0]
+    return _MIRROR @ np.linalg.solve(half, _MIRROR @ half)
+
+
 def monodromy_index(u, mu: float) -> float:
     """Stability index (|l| + 1/|l|)/2 of the largest multiplier l; 1 for a stable orbit."""
     _, matrices = cr3bp_flow(full_state(u)[None, :], np.array([2 * u[HALF]]), mu)
@@ -161,6 +176,68 @@ def extremes(u, mu: float, count: int = 721) -> tuple[float, float, float]:
         for root in _roots(t, relative, path[:, 5], lambda s: s[:, 5]):
             heights.append(abs(hermite_many(t, relative, np.array([root]))[0, 2]))
     return float(min(distances)), float(max(distances)), float(max(heights))
+
+
+def _slope_at(u, mu, t, direction):
+    """Derivative (4) with respect to ``u`` of a coordinate along ``direction`` (3) at time ``t``.
+
+    Of an extremum: that its instant moves changes nothing.
+    """
+    _, matrices = cr3bp_flow(full_state(u)[None, :], np.array([t]), mu)
+    assert matrices is not None  # asked for
+    return np.append(direction @ matrices[0][:3][:, [0, 2, 4]], 0.0)
+
+
+def _path(u, mu, count=721):
+    t = np.linspace(0.0, u[HALF], count)
+    return t, cr3bp_path(full_state(u), t, mu) - np.array([1 - mu, 0, 0, 0, 0, 0])
+
+
+def _nearest(u, mu):
+    """Least distance from the Moon's centre, and its derivative (4)."""
+    t, path = _path(u, mu)
+    closing = (path[:, :3] * path[:, 3:]).sum(axis=1)
+    times = [0.0, u[HALF]]
+    times += _roots(t, path, closing, lambda s: (s[:, :3] * s[:, 3:]).sum(axis=1))
+    places = hermite_many(t, path, np.array(times))[:, :3]
+    distances = np.linalg.norm(places, axis=1)
+    k = int(np.argmin(distances))
+    return distances[k], _slope_at(u, mu, times[k], places[k] / distances[k])
+
+
+def _extent(u, mu):
+    """Half of the extent along x, and its derivative (4)."""
+    t, path = _path(u, mu)
+    times = [0.0, u[HALF], *_roots(t, path, path[:, 3], lambda s: s[:, 3])]
+    x = hermite_many(t, path, np.array(times))[:, 0]
+    along = np.array([0.5, 0.0, 0.0])
+    high, low = int(np.argmax(x)), int(np.argmin(x))
+    slope = _slope_at(u, mu, times[high], along) - _slope_at(u, mu, times[low], along)
+    return (x[high] - x[low]) / 2, slope
+
+
+def half_extent(u, mu: float) -> float:
+    """Half of the extent along x of the orbit, nondimensional."""
+    return float(_extent(u, mu)[0])
+
+
+def _jacobi(u, mu):
+    """Jacobi constant and its derivative (4)."""
+    push = _acceleration(full_state(u), mu)
+    slope = np.array([2 * (push[0] - 2 * u[VY0]), 2 * push[2], -2 * u[VY0], 0.0])
+    return jacobi_nd(u, mu), slope
+
+
+def _height(u, mu):
+    """Largest |z|, and its derivative (4)."""
+    t, path = _path(u, mu, 2881)
+    times = [0.0, u[HALF], *_roots(t, path, path[:, 5], lambda s: s[:, 5])]
+    z = hermite_many(t, path, np.array(times))[:, 2]
+    k = int(np.argmax(abs(z)))
+    return abs(z[k]), _slope_at(u, mu, times[k], np.array([0.0, 0.0, np.sign(z[k])]))
+
+
+_MEASURES = {"height": _height, "perilune": _nearest, "extent": _extent, "jacobi": _jacobi}
 
 
 def _roots(t, states, values, function):

@@ -1,4 +1,4 @@
-"""Families of periodic orbits about the Moon, looked up by amplitude, perilune, period, resonance.
+"""Families of periodic orbits about the Moon, by amplitude, perilune, period, resonance, Jacobi.
 
 A table of converged members (``data/families.csv``, made by ``orbits.build_families``) brackets
 the wanted one; differential correction then finds it to the last digits. What the table does not
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from orbits.bifurcation import Bifurcation, find_bifurcations, stability_indices
 from orbits.constants import DAY_S, MOON_RADIUS_KM, SYNODIC_MONTH_DAYS
 from orbits.continuation import (
     HALF,
@@ -22,9 +23,9 @@ from orbits.continuation import (
     correct,
     extremes,
     full_state,
-    jacobi_nd,
     monodromy_index,
 )
+from orbits.continuation import jacobi_nd as jacobi_nd_of
 from orbits.cr3bp import EARTH_MOON, System
 from orbits.errors import FamilyError, InputError
 from orbits.propagate import cr3bp_path
@@ -32,7 +33,11 @@ from orbits.propagate import cr3bp_path
 DRO_AMPLITUDE_KM = (2_000.0, 350_000.0)  # beyond, it skims the Moon or meets the Earth
 L1_NRHO_PERILUNE_KM = 20_000.0
 TABLE = Path(__file__).parent / "data" / "families.csv"
-NEAR, PERILUNE, AMPLITUDE_Z = 4, 5, 6  # columns after u = (x0, z0, vy0, half period)
+VERSION = "# families of the Earth-Moon problem, version 2"
+COLUMNS = ("x0", "z0", "vy0", "half_period", "perilune", "amplitude_z", "extent_x")
+NEAR, PERILUNE, AMPLITUDE_Z, EXTENT, JACOBI = range(4, 9)  # after u = (x0, z0, vy0, half period)
+SPATIAL_REVOLUTIONS = (5, 1)  # of the spatial DROs in the table, before they repeat
+SPATIAL_MATCH_KM = 1.0
 _RESONANCE = re.compile(r"^\s*(\d{1,3})\s*:\s*(\d{1,3})\s*$")
 
 
@@ -43,7 +48,9 @@ class PeriodicOrbit:
     ``state_nd`` (6) is the state at phase 0 in the barycentric rotating frame (Earth at (-mu, 0,
     0), Moon at (1 - mu, 0, 0)), nondimensional with ``system``; ``parameter`` is what it was
     asked for by, as (name, value). ``period_nd`` and ``jacobi_nd`` (no mu (1 - mu) offset) are
-    nondimensional; distances are from the Moon's centre.
+    nondimensional; distances are from the Moon's centre. ``stability_index`` is that of the
+    largest multiplier, (|l| + 1/|l|)/2; ``stability_indices`` are those of both pairs, with their
+    signs, see ``bifurcation``. ``revolutions`` about the Moon are made in a period.
     """
 
     family: str
@@ -58,6 +65,8 @@ class PeriodicOrbit:
     libration_point: str | None
     branch: str | None
     parameter: tuple[str, float | str]
+    stability_indices: tuple[complex, complex]
+    revolutions: int = 1
 
     @property
     def period_days(self) -> float:
@@ -109,66 +118,165 @@ def dro(
     *,
     period_days: float | None = None,
     resonance: str | None = None,
+    jacobi_nd: float | None = None,
+    amplitude_z_km: float | None = None,
     system: System = EARTH_MOON,
 ) -> PeriodicOrbit:
-    """The planar distant retrograde orbit of an amplitude, period or synodic resonance.
+    """The distant retrograde orbit of an amplitude, period, synodic resonance or Jacobi constant.
 
     ``amplitude_km`` is the distance from the Moon's centre at the near-side crossing of the
-    x-axis, which is phase 0. Raises FamilyError outside the family.
+    x-axis, which is phase 0. With ``amplitude_z_km`` the orbit is a spatial one: of those that are
+    periodic each height has its own amplitude, see ``spatial_dro``. Raises FamilyError outside
+    the family, and where no periodic orbit has both amplitudes.
 
     >>> round(dro(70000).period_days, 5)
     13.98787
     """
-    name, value = _one_of(amplitude_km=amplitude_km, period_days=period_days, resonance=resonance)
+    name, value = _one_of(
+        amplitude_km=amplitude_km, period_days=period_days, resonance=resonance,
+        jacobi_nd=jacobi_nd,
+    )  # fmt: skip
+    if amplitude_z_km:
+        return _spatial_with(name, value, amplitude_z_km, system)
     members = _table("dro", system.mu)
-    lu = system.lu_km
     if name == "amplitude_km":
         _check(name, value, DRO_AMPLITUDE_KM, "km")
-        guess = _between(members, members[:, NEAR], value / lu)
-        u = correct(guess, system.mu, "x0", 1 - system.mu - value / lu)
+        guess = _look_up(members, NEAR, value / system.lu_km, name, value, system)
+        u = correct(guess, system.mu, "x0", 1 - system.mu - value / system.lu_km)
     else:
-        u = _by_period(members, name, value, system)
+        u = _by_invariant(members, name, value, system)
     return _orbit("dro", u, system, None, None, (name, value))
+
+
+def spatial_dro(
+    amplitude_z_km: float, *, revolutions: int = 5, system: System = EARTH_MOON
+) -> PeriodicOrbit:
+    """The periodic spatial DRO of a largest |z| that repeats after 1 or 5 revolutions.
+
+    Both families branch off the planar one: after 5 revolutions at 88,478 km, after 1 at 280,152
+    km. A DRO of other amplitude and height is quasi-periodic: it never repeats. Phase 0 is the
+    near-side crossing of the x-z plane above the Moon's orbit; the period is that of all
+    revolutions. Raises FamilyError outside.
+
+    >>> round(spatial_dro(30000).period_days / 5, 3)
+    18.327
+    """
+    if revolutions not in SPATIAL_REVOLUTIONS:
+        raise FamilyError(
+            f"no spatial DRO of {revolutions!r} revolutions", key="revolutions", value=revolutions,
+            allowed=", ".join(map(str, SPATIAL_REVOLUTIONS)),
+        )  # fmt: skip
+    members = _to_greatest_height(_table(f"dro-spatial-{revolutions}", system.mu))
+    _check("amplitude_z_km", amplitude_z_km, members[:, AMPLITUDE_Z] * system.lu_km, "km")
+    wanted = amplitude_z_km / system.lu_km
+    guess = _look_up(members, AMPLITUDE_Z, wanted, "amplitude_z_km", amplitude_z_km, system)
+    u = correct(guess, system.mu, "height", wanted)
+    parameter = ("amplitude_z_km", float(amplitude_z_km))
+    return _orbit("dro", u, system, None, "northern", parameter, revolutions)
+
+
+def _spatial_with(name, value, amplitude_z_km, system) -> PeriodicOrbit:
+    """The spatial DRO of a height whose other figure is as asked; FamilyError if it is not."""
+    said = []
+    for revolutions in SPATIAL_REVOLUTIONS:
+        try:
+            orbit = spatial_dro(amplitude_z_km, revolutions=revolutions, system=system)
+        except FamilyError as fault:
+            said.append(f"amplitude_z_km {fault.allowed} for one of {revolutions} revolutions")
+            continue
+        has = float(np.hypot(1 - system.mu - orbit.state_nd[0], orbit.state_nd[2]) * system.lu_km)
+        if name == "amplitude_km" and abs(has - value) <= SPATIAL_MATCH_KM:
+            return orbit
+        said.append(f"amplitude_km {has:.0f} at this height for one of {revolutions} revolutions")
+    raise FamilyError(
+        f"no periodic DRO has {name} {value} and a height of {amplitude_z_km:g} km: with these it "
+        "is quasi-periodic and never repeats",
+        key="amplitude_z_km", value=amplitude_z_km, allowed="; ".join(said) + "; or a planar DRO",
+    )  # fmt: skip
+
+
+def lyapunov(
+    libration_point: str,
+    amplitude_km: float | None = None,
+    *,
+    period_days: float | None = None,
+    resonance: str | None = None,
+    jacobi_nd: float | None = None,
+    system: System = EARTH_MOON,
+) -> PeriodicOrbit:
+    """The planar Lyapunov orbit about L1 or L2 of an amplitude, period, resonance or Jacobi.
+
+    ``amplitude_km`` is half of the extent along x; phase 0 is the crossing of the x-axis with
+    vy > 0 (of those the nearest to the Moon). Raises FamilyError outside the family.
+
+    >>> round(lyapunov("L2", jacobi_nd=3.12255510775608).period_days, 5)
+    15.50596
+    """
+    name, value = _one_of(
+        amplitude_km=amplitude_km, period_days=period_days, resonance=resonance,
+        jacobi_nd=jacobi_nd,
+    )  # fmt: skip
+    members = _table(f"lyapunov-{_point(libration_point, 'Lyapunov orbit').lower()}", system.mu)
+    if name == "amplitude_km":
+        _check(name, value, members[:, EXTENT] * system.lu_km, "km")
+        guess = _look_up(members, EXTENT, value / system.lu_km, name, value, system)
+        u = correct(guess, system.mu, "extent", value / system.lu_km)
+    else:
+        u = _by_invariant(members, name, value, system)
+    return _orbit("lyapunov", u, system, libration_point, None, (name, value))
 
 
 def halo(
     libration_point: str,
     branch: str,
-    amplitude_z_km: float,
+    amplitude_z_km: float | None = None,
     *,
+    period_days: float | None = None,
+    resonance: str | None = None,
+    jacobi_nd: float | None = None,
     system: System = EARTH_MOON,
 ) -> PeriodicOrbit:
     """The L1 or L2 halo orbit of a largest |z|, on the branch between plane and greatest |z|.
 
-    ``branch`` is northern or southern, by the side of the apolune, which is phase 0 (the
-    perpendicular crossing farther from the Moon). Raises FamilyError outside the family.
+    Or of a period, synodic resonance or Jacobi constant. ``branch`` is northern or southern, by
+    the side of the apolune, which is phase 0 (the perpendicular crossing farther from the Moon).
+    Raises FamilyError outside the family, and where a figure belongs to several members.
 
     >>> round(halo("L2", "southern", 15000).period_days, 5)
     15.08585
     """
+    name, value = _one_of(
+        amplitude_z_km=amplitude_z_km, period_days=period_days, resonance=resonance,
+        jacobi_nd=jacobi_nd,
+    )  # fmt: skip
     members = _halo_table(libration_point, branch, system.mu)
     lu = system.lu_km
-    members = _to_greatest_height(members, libration_point, lu)
-    _check(
-        "amplitude_z_km", amplitude_z_km, members[:, AMPLITUDE_Z] * lu, "km",
-        "beyond the largest |z| the orbit is an nrho: give perilune_km, period_days or resonance",
-    )  # fmt: skip
-    guess = _between(members, members[:, AMPLITUDE_Z], amplitude_z_km / lu)
-    u = correct(guess, system.mu, "z0", -amplitude_z_km / lu)
-    parameter = ("amplitude_z_km", float(amplitude_z_km))
-    return _orbit("halo", u, system, libration_point, branch, parameter)
+    members = _halo_part(members, libration_point, lu)
+    more = "beyond the largest |z| the orbit is an nrho: give perilune_km, period_days or resonance"
+    if name == "amplitude_z_km":
+        _check(name, value, members[:, AMPLITUDE_Z] * lu, "km", more)
+        guess = _look_up(members, AMPLITUDE_Z, value / lu, name, value, system)
+        u = correct(guess, system.mu, "z0", -value / lu)
+        value = float(value)
+    else:
+        u = _by_invariant(members, name, value, system, more="beyond, the orbit is an nrho")
+    return _orbit("halo", u, system, libration_point, branch, (name, value))
 
 
 def halo_limits_km(libration_point, branch, system: System = EARTH_MOON) -> tuple[float, float]:
     """Least and largest amplitude_z_km that ``halo`` offers, km."""
     members = _halo_table(libration_point, branch, system.mu)
-    heights = _to_greatest_height(members, libration_point, system.lu_km)[:, AMPLITUDE_Z]
+    heights = _halo_part(members, libration_point, system.lu_km)[:, AMPLITUDE_Z]
     return float(heights.min() * system.lu_km), float(heights.max() * system.lu_km)
 
 
-def _to_greatest_height(members, libration_point, lu_km):
+def _halo_part(members, libration_point, lu_km):
     if libration_point == "L1":  # |z| has no maximum here: up to the lunar surface
         return members[members[:, PERILUNE] * lu_km > MOON_RADIUS_KM]
+    return _to_greatest_height(members)
+
+
+def _to_greatest_height(members):
     return members[: np.argmax(members[:, AMPLITUDE_Z]) + 1]
 
 
@@ -179,9 +287,10 @@ def nrho(
     *,
     period_days: float | None = None,
     resonance: str | None = None,
+    jacobi_nd: float | None = None,
     system: System = EARTH_MOON,
 ) -> PeriodicOrbit:
-    """The near-rectilinear halo orbit of a perilune, period or synodic resonance.
+    """The near-rectilinear halo orbit of a perilune, period, synodic resonance or Jacobi constant.
 
     The part of the L2 halo family beyond its greatest |z|, down to perilunes at the lunar surface.
     The L1 family has no greatest |z|: there it is the part with perilunes under 20,000 km, by
@@ -191,23 +300,29 @@ def nrho(
     >>> round(nrho("L2", "southern", resonance="9:2").perilune_km, 1)
     2936.1
     """
-    name, value = _one_of(perilune_km=perilune_km, period_days=period_days, resonance=resonance)
+    name, value = _one_of(
+        perilune_km=perilune_km, period_days=period_days, resonance=resonance,
+        jacobi_nd=jacobi_nd,
+    )  # fmt: skip
     members = _halo_table(libration_point, branch, system.mu)
     lu = system.lu_km
     if libration_point == "L1":
         members = members[members[:, PERILUNE] * lu < L1_NRHO_PERILUNE_KM]
     else:
         members = members[np.argmax(members[:, AMPLITUDE_Z]) :]
-    grazing = _between(members, members[:, PERILUNE], MOON_RADIUS_KM / lu)
+    grazing = _look_up(members, PERILUNE, MOON_RADIUS_KM / lu)
     more = "towards larger perilunes and periods the orbit is a halo: give amplitude_z_km"
     if name == "perilune_km":
         _check(name, value, (MOON_RADIUS_KM, members[:, PERILUNE].max() * lu), "km", more)
-        guess = _between(members, members[:, PERILUNE], value / lu)
+        guess = _look_up(members, PERILUNE, value / lu, name, value, system)
         u = correct(guess, system.mu, "opposite", value / lu)
+    elif name == "jacobi_nd":
+        above = members[members[:, PERILUNE] * lu > MOON_RADIUS_KM]
+        u = _by_invariant(above, name, value, system, more=more)
     else:
         members = members[: np.argmin(members[:, HALF]) + 1]
         shortest = max(grazing[HALF], members[-1, HALF])
-        u = _by_period(members, name, value, system, shortest, more)
+        u = _by_invariant(members, name, value, system, shortest, more)
     return _orbit("nrho", u, system, libration_point, branch, (name, value))
 
 
@@ -220,21 +335,81 @@ def halo_by_period(
     """
     members = _halo_table(libration_point, branch, system.mu)
     members = members[np.argmax(members[:, HALF]) : np.argmin(members[:, HALF]) + 1]
-    u = _by_period(members, "period_days", period_days, system)
+    u = _by_invariant(members, "period_days", period_days, system)
     return _orbit("nrho", u, system, libration_point, branch, ("period_days", period_days))
 
 
-def _orbit(family, u, system, libration_point, branch, parameter) -> PeriodicOrbit:
-    least, most, height = (v * system.lu_km for v in extremes(u, system.mu))
+def butterfly(
+    branch: str,
+    perilune_km: float | None = None,
+    *,
+    period_days: float | None = None,
+    resonance: str | None = None,
+    jacobi_nd: float | None = None,
+    system: System = EARTH_MOON,
+) -> PeriodicOrbit:
+    """The butterfly orbit of a perilune, period, synodic resonance or Jacobi constant.
+
+    It branches off the L2 NRHO with a perilune of 1,858 km, where that doubles its period, and
+    passes the Moon twice a revolution. Phase 0 is the northernmost point of the northern branch;
+    the southern one is its mirror image, beginning at the southernmost. Raises FamilyError
+    outside the family, and where a Jacobi constant belongs to two members.
+
+    >>> round(butterfly("northern", period_days=16.51852924).perilune_km)
+    20392
+    """
+    name, value = _one_of(
+        perilune_km=perilune_km, period_days=period_days, resonance=resonance,
+        jacobi_nd=jacobi_nd,
+    )  # fmt: skip
+    _branch(branch)
+    members = _table("butterfly", system.mu)
+    if name == "perilune_km":
+        _check(name, value, members[:, PERILUNE] * system.lu_km, "km")
+        guess = _look_up(members, PERILUNE, value / system.lu_km, name, value, system)
+        u = correct(guess, system.mu, "perilune", value / system.lu_km)
+    else:
+        u = _by_invariant(members, name, value, system)
+    return _orbit("butterfly", u, system, "L2", branch, (name, value))
+
+
+def families() -> tuple[str, ...]:
+    """Names of the families in the table, as ``bifurcations`` and ``members`` take them."""
+    return tuple(_tables())
+
+
+def members(family: str, *, system: System = EARTH_MOON) -> np.ndarray:
+    """Members (M, 4) of a family in the table, in order along it; see ``continuation`` for ``u``.
+
+    Halos are southern, butterflies northern.
+    """
+    return _table(family, system.mu)[:, :4].copy()
+
+
+@lru_cache(maxsize=32)
+def bifurcations(family: str, *, system: System = EARTH_MOON) -> tuple[Bifurcation, ...]:
+    """Where other families branch off the named one, in order along it; found when asked.
+
+    >>> at = [b for b in bifurcations("lyapunov-l2") if b.kind == "branching" and b.across]
+    >>> round(at[0].jacobi_nd, 4)  # the halos begin here
+    3.1521
+    """
+    return tuple(find_bifurcations(members(family, system=system), system.mu))
+
+
+def _orbit(family, u, system, libration_point, branch, parameter, revolutions=1) -> PeriodicOrbit:
+    count = 721 * revolutions
+    least, most, height = (v * system.lu_km for v in extremes(u, system.mu, count))
     state = full_state(u)
-    if branch == "northern":
+    if (branch == "northern" and state[2] < 0) or (branch == "southern" and state[2] > 0):
         state[2] = -state[2]
     state.flags.writeable = False
     return PeriodicOrbit(
         family=family, system=system, state_nd=state, period_nd=float(2 * u[HALF]),
-        jacobi_nd=jacobi_nd(u, system.mu), stability_index=monodromy_index(u, system.mu),
+        jacobi_nd=jacobi_nd_of(u, system.mu), stability_index=monodromy_index(u, system.mu),
         perilune_km=least, apolune_km=most, amplitude_z_km=height,
         libration_point=libration_point, branch=branch, parameter=parameter,
+        stability_indices=stability_indices(u, system.mu), revolutions=revolutions,
     )  # fmt: skip
 
 
@@ -254,70 +429,107 @@ def _check(name, value, limits, unit, more="", show=None):
     """FamilyError unless ``value`` lies within the least and largest of ``limits``."""
     low, high = float(np.min(limits)), float(np.max(limits))
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise InputError(f"{value!r} is not a number", key=name, value=value, allowed=f"{unit}")
+        raise InputError(
+            f"{value!r} is not a number", key=name, value=value, allowed=unit or "a number"
+        )
     if not low <= value <= high:  # NaN fails too
-        digits = 0 if unit == "km" else 3
+        digits = {"km": 0, "days": 3}.get(unit, 5)
         # round inwards, so that a printed limit is itself allowed
         scale = 10.0**digits
         low, high = np.ceil(low * scale) / scale, np.floor(high * scale) / scale
-        allowed = f"{low:.{digits}f} to {high:.{digits}f} {unit}"
-        shown = f"{value:g} {unit}" if show is None else show
+        allowed = f"{low:.{digits}f} to {high:.{digits}f} {unit}".rstrip()
+        shown = f"{value:g} {unit}".rstrip() if show is None else show
         raise FamilyError(
             f"{shown} is outside the family", key=name, value=value,
             allowed=f"{allowed}; {more}" if more else allowed,
         )  # fmt: skip
 
 
-def _by_period(members, name, value, system, shortest=0.0, more=""):
+def _by_invariant(members, name, value, system, shortest=0.0, more=""):
+    """Member ``u`` (4) of a period, resonance or Jacobi constant."""
+    if name == "jacobi_nd":
+        _check(name, value, members[:, JACOBI], "", more)
+        guess = _look_up(members, JACOBI, value, name, value, system)
+        return correct(guess, system.mu, "jacobi", value)
     days = resonance_days(value) if name == "resonance" else value
     half_days = system.tu_s / DAY_S
     show = f"{value} ({days:.4f} days)" if name == "resonance" else None
     halves = members[:, HALF]
     limits = (2 * half_days * max(halves.min(), shortest), 2 * half_days * halves.max())
-    if name == "resonance":
-        _check(name, days, limits, "days", more, show)
-    else:
-        _check(name, value, limits, "days", more)
+    _check(name, days, limits, "days", more, show)
     half = days / (2 * half_days)
-    return correct(_between(members, members[:, HALF], half), system.mu, "half", half)
+    guess = _look_up(members, HALF, half, name, value, system)
+    return correct(guess, system.mu, "half", half)
 
 
-def _between(members, values, wanted) -> np.ndarray:
-    """Member ``u`` (4) interpolated where the monotonic ``values`` (M,) pass ``wanted``."""
-    order = np.argsort(values)
-    values, u = values[order], members[order, :4]
-    i = int(np.clip(np.searchsorted(values, wanted), 1, len(values) - 1))
-    first = max(0, min(i - 2, len(values) - 4))  # Lagrange through four neighbours
-    x, y = values[first : first + 4], u[first : first + 4]
+def _look_up(members, column, wanted, name=None, value=None, system=None) -> np.ndarray:
+    """Member ``u`` (4) interpolated where a column of the members (M, ...) passes ``wanted``.
+
+    FamilyError where it does so more than once.
+    """
+    offset = members[:, column] - wanted
+    passes = np.flatnonzero((offset[:-1] < 0) != (offset[1:] < 0))
+    if len(passes) > 1 and system is not None:
+        days = ", ".join(f"{2 * members[i, HALF] * system.tu_days:.2f}" for i in passes)
+        raise FamilyError(
+            f"{value} belongs to {len(passes)} members, with periods near {days} days",
+            key=name, value=value, allowed="another figure, to say which",
+        )  # fmt: skip
+    i = int(passes[0]) if len(passes) else int(np.argmin(abs(offset)))
+    first = min(max(0, i - 1), len(members) - 4)  # Lagrange through four neighbours
+    x, y = offset[first : first + 4], members[first : first + 4, :4]
+    steps = np.diff(x)
+    if not ((steps > 0).all() or (steps < 0).all()):
+        i = min(i, len(members) - 2)
+        x, y = offset[i : i + 2], members[i : i + 2, :4]
     weights = [
-        np.prod([(wanted - x[k]) / (x[j] - x[k]) for k in range(len(x)) if k != j])
-        for j in range(len(x))
+        np.prod([-x[k] / (x[j] - x[k]) for k in range(len(x)) if k != j]) for j in range(len(x))
     ]
     return np.asarray(weights) @ y
 
 
-def _halo_table(libration_point, branch, mu):
+def _point(libration_point, what) -> str:
     if libration_point not in ("L1", "L2"):
         raise FamilyError(
-            f"no halo about {libration_point!r}", key="libration_point", value=libration_point,
+            f"no {what} about {libration_point!r}", key="libration_point", value=libration_point,
             allowed="L1, L2",
         )  # fmt: skip
+    return libration_point
+
+
+def _branch(branch) -> None:
     if branch not in ("northern", "southern"):
         raise FamilyError(
             f"no branch {branch!r}", key="branch", value=branch, allowed="northern, southern"
         )
+
+
+def _halo_table(libration_point, branch, mu):
+    _point(libration_point, "halo")
+    _branch(branch)
     return _table(f"halo-{libration_point.lower()}", mu)
 
 
-@lru_cache(maxsize=8)
-def _table(family: str, mu: float) -> np.ndarray:
-    """Members (M, 7) of a family: u (4), near-side distance, perilune, largest |z|; all nd."""
+@lru_cache(maxsize=1)
+def _tables() -> dict[str, list[list[float]]]:
+    found: dict[str, list[list[float]]] = {}
     with TABLE.open(newline="", encoding="utf-8") as text:
-        rows = [
-            [float(row[k]) for k in ("x0", "z0", "vy0", "half_period", "perilune", "amplitude_z")]
-            for row in csv.DictReader(text)
-            if row["family"] == family
-        ]
-    table = np.array(rows)
+        version = text.readline().strip()
+        if version != VERSION:
+            raise InputError(f"{version!r} is not the families table", allowed=VERSION)
+        for row in csv.DictReader(text):
+            found.setdefault(row["family"], []).append([float(row[k]) for k in COLUMNS])
+    return found
+
+
+@lru_cache(maxsize=16)
+def _table(family: str, mu: float) -> np.ndarray:
+    """Members (M, 9) of a family: u (4) and the columns named above; all nondimensional."""
+    if family not in _tables():
+        raise FamilyError(
+            f"no family {family!r}", key="family", value=family, allowed=", ".join(_tables())
+        )
+    table = np.array(_tables()[family])
     near = abs(1 - mu - table[:, X0])
-    return np.column_stack([table[:, :4], near, table[:, 4:]])
+    jacobi = [jacobi_nd_of(u, mu) for u in table[:, :4]]
+    return np.column_stack([table[:, :4], near, table[:, 4:], jacobi])
