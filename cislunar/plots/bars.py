@@ -105,6 +105,18 @@ def _numbers(frame, column):
     return found.to_numpy(dtype=float, na_value=np.nan)
 
 
+def _hatched(frame, colour):
+    """The marker of a column: hatched for what comes only after the span."""
+    late = frame["status"].astype(str) == "available-later" if "status" in frame else []
+    return {
+        "color": colour, "line": {"color": colour, "width": 1},
+        "pattern": {
+            "shape": ["/" if later else "" for later in late], "bgcolor": "#ffffff",
+            "fgcolor": colour, "size": 6, "solidity": 0.4,
+        },
+    }  # fmt: skip
+
+
 def fills(results, text: Text | None = None) -> dict:
     """A plotly specification: gap hours each option fills, and its cost with its range in 億円."""
     text = text or Text()
@@ -117,12 +129,13 @@ def fills(results, text: Text | None = None) -> dict:
     common = {"orientation": "h", "y": labels, "type": "bar", "showlegend": False}
     data = [
         {
-            **common, "x": hours, "marker": {"color": style.BLUE}, "xaxis": "x",
-            "text": [f"{h:,.0f}" for h in hours], "textposition": "auto",
+            **common, "x": hours, "marker": _hatched(frame, style.BLUE), "xaxis": "x",
+            "text": [f"{h:,.0f}" for h in hours], "textposition": "outside",
+            "cliponaxis": False,
             "hovertemplate": "<b>%{y}</b><br>%{x:,.1f} " + text("unit.h") + "<extra></extra>",
         },
         {
-            **common, "x": cost, "marker": {"color": style.ORANGE}, "xaxis": "x2",
+            **common, "x": cost, "marker": _hatched(frame, style.ORANGE), "xaxis": "x2",
             "error_x": {
                 "type": "data", "symmetric": False, "array": up, "arrayminus": down,
                 "color": style.INK, "thickness": 1.2, "width": 3,

@@ -18,6 +18,14 @@ def regions(coverage) -> list[str]:
     return list(dict.fromkeys(str(r) for r in coverage["region"].values))
 
 
+def region_name(results, region: str, text: Text) -> str:
+    """A region's name in a language, or its id."""
+    for record in getattr(results.scenario, "regions", ()):
+        if getattr(record, "name", None) == region:
+            return getattr(record, f"name_{text.language}", None) or region
+    return region
+
+
 def cell_corners(latitude_deg, longitude_deg, nside: int | None = None):
     """Corner latitudes and longitudes (N, 8) of the HEALPix cells with these centres.
 
@@ -114,13 +122,13 @@ def coverage_map(
     data += _graticule(project)
     marks, tags = _assets(results, project)
     data += marks
-    axes = _axes(project)
+    axes, place = _axes(project), region_name(results, region, text)
     return {
         "data": data,
         "layout": style.layout(
             height=520, showlegend=False, hovermode="closest", annotations=tags,
-            title={"text": f"{title} ({region})", "font": {"size": 14}, "x": 0.02},
-            margin={"l": 10, "r": 50, "t": 45, "b": 10}, **axes,
+            title={"text": f"{title} ({place})", "font": {"size": 14}, "x": 0.02},
+            margin={"l": 10, "r": 110, "t": 45, "b": 10}, **axes,
         ),
     }  # fmt: skip
 

@@ -10,18 +10,19 @@ from orbits.constants import MOON_RADIUS_KM
 
 POINTS = 1500
 NEAR_KM = 20000.0  # orbits wholly inside this are also drawn at their own scale
+NEAR_DAYS = 2.0  # and only so long: a month of frozen ellipses fills the page
 
 
-def rotating_paths(results, points: int = POINTS) -> dict[str, np.ndarray]:
+def rotating_paths(results, points: int = POINTS, until_s: float = np.inf) -> dict[str, np.ndarray]:
     """Moon-centred positions (N, 3) in km on Earth-Moon rotating axes, by spacecraft.
 
     x points from the Earth to the Moon, z along the Moon's orbital angular momentum; the Earth
-    lies at (-distance, 0, 0). ``points`` bounds N.
+    lies at (-distance, 0, 0). ``points`` bounds N, ``until_s`` the time.
     """
     epoch, grid, earth = _earth(results)
     out = {}
     for name, path in results.trajectories.items():
-        start, end = max(path.start_s, grid[0]), min(path.end_s, grid[-1])
+        start, end = max(path.start_s, grid[0]), min(path.end_s, grid[-1], until_s)
         t = np.linspace(start, end, points)
         states = path.at(t + (epoch - path.epoch))
         body = np.column_stack([np.interp(t, grid, earth[:, k]) for k in range(6)])
@@ -70,17 +71,21 @@ def _disc(panel):
 def orbits(results, text: Text | None = None) -> dict:
     """A plotly specification: paths seen from above the Moon's orbit and from its side, in km.
 
-    Where both wide and close orbits fly, a second row shows the close ones at their own scale.
+    Where both wide and close orbits fly, a second row shows the close ones at their own scale,
+    over the first days.
     """
     text = text or Text()
     paths = rotating_paths(results)
     styles = _styles(paths)
-    near = [n for n, p in paths.items() if np.abs(p).max() < NEAR_KM]
-    far = [n for n in paths if n not in near]
-    rows = [list(paths)] if not (near and far) else [list(paths), near]
+    close = [n for n, p in paths.items() if np.abs(p).max() < NEAR_KM]
+    rows = [list(paths), close] if 0 < len(close) < len(paths) else [list(paths)]
+    days = min(NEAR_DAYS, float(results.scenario.duration_days))
+    shown = [paths, rotating_paths(results, POINTS, days * 86400.0)] if len(rows) == 2 else [paths]
     data, layout = [], {}
     height = 0.5 if len(rows) == 2 else 1.0
     for r, members in enumerate(rows):
+        drawn = shown[r]
+        near = "" if r == 0 else text("orbits.near", days=f"{days:g}")
         reach = _reach(paths, members)
         for c, (i, j, word) in enumerate(((0, 1, "orbits.xy"), (0, 2, "orbits.xz"))):
             panel = 2 * r + c + 1
@@ -90,8 +95,8 @@ def orbits(results, text: Text | None = None) -> dict:
                 data.append(
                     {
                         "type": "scatter", "mode": "lines", "name": name, "legendgroup": name,
-                        "showlegend": panel == 1, "x": paths[name][:, i], "y": paths[name][:, j],
-                        "line": {"color": colour, "width": 1.0, "dash": dash}, "opacity": 0.75,
+                        "showlegend": panel == 1, "x": drawn[name][:, i], "y": drawn[name][:, j],
+                        "line": {"color": colour, "width": 1.3, "dash": dash}, "opacity": 0.85,
                         "xaxis": f"x{suffix}", "yaxis": f"y{suffix}",
                         "hovertemplate": f"<b>{name}</b><br>%{{x:,.0f}} km, %{{y:,.0f}} km"
                         "<extra></extra>",
@@ -109,7 +114,7 @@ def orbits(results, text: Text | None = None) -> dict:
                 range=[-reach, reach], scaleanchor=f"x{suffix}", constrain="domain", nticks=7,
                 tickformat=",.0f",
             )  # fmt: skip
-            layout.setdefault("annotations", []).extend(_notes(text, word, suffix, reach, r))
+            layout.setdefault("annotations", []).extend(_notes(text, word, suffix, reach, near))
     return {
         "data": data,
         "layout": style.layout(
@@ -132,19 +137,19 @@ def _reach(paths, members):
     return 1.08 * max(kept or largest)
 
 
-def _notes(text, word, suffix, reach, row):
-    scale = "" if row == 0 else " · " + text("orbits.near")
+def _notes(text, word, suffix, reach, near):
     return [
         {
-            "text": text(word) + scale, "xref": f"x{suffix} domain", "yref": f"y{suffix} domain",
-            "x": 0.0, "y": 1.0, "xanchor": "left", "yanchor": "bottom", "showarrow": False,
-            "font": {"size": 13},
+            "text": text(word) + (f" · {near}" if near else ""), "xref": f"x{suffix} domain",
+            "yref": f"y{suffix} domain", "x": 0.0, "y": 1.0, "xanchor": "left",
+            "yanchor": "bottom", "showarrow": False, "font": {"size": 13},
         },
         {
             "text": text("orbits.earth"), "xref": f"x{suffix}", "yref": f"y{suffix}",
             "x": -0.97 * reach, "y": -0.9 * reach, "ax": -0.70 * reach, "ay": -0.9 * reach,
             "axref": f"x{suffix}", "ayref": f"y{suffix}", "showarrow": True, "arrowhead": 2,
             "arrowcolor": style.INK, "xanchor": "left", "font": {"size": 11},
+            "bgcolor": "rgba(255,255,255,0.85)",
         },
     ]  # fmt: skip
 
@@ -165,11 +170,12 @@ def orbits_3d(results, text: Text | None = None) -> dict:
         }
     ]  # fmt: skip
     for name, path in paths.items():
-        colour, _ = styles[name]
+        colour, dash = styles[name]
         data.append(
             {
                 "type": "scatter3d", "mode": "lines", "name": name, "x": path[:, 0],
-                "y": path[:, 1], "z": path[:, 2], "line": {"color": colour, "width": 3},
+                "y": path[:, 1], "z": path[:, 2],
+                "line": {"color": colour, "width": 3, "dash": dash},
                 "hovertemplate": f"<b>{name}</b><br>%{{x:,.0f}}, %{{y:,.0f}}, %{{z:,.0f}} km"
                 "<extra></extra>",
             }

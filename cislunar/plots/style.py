@@ -1,8 +1,9 @@
 """Colours, patterns and page furniture shared by every figure.
 
 Colours are the eight of Okabe and Ito (2008), told apart under every common colour blindness.
-There are more causes than colours, so causes of one family share a colour and differ by pattern,
-and every mark carries its cause in words on hover and in the legend.
+There are more causes than colours, so causes of one family share a colour and differ by pattern;
+causes that grey print would make alike differ by pattern too. Every mark carries its cause in words
+on hover and in the legend.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ INK, FAINT, PAPER = "#1b2430", "#d9dee5", "#ffffff"
 
 # cause: (colour, plotly pattern, matplotlib hatch), in the order of the stages
 CAUSES: dict[str, tuple[str, str, str]] = {
-    "no-provider": (GREY, "", ""),
+    "no-provider": (GREY, "|", "|||"),
     "below-horizon": (BLUE, "", ""),
     "terrain": (BLUE, "/", "///"),
     "mask": (BLUE, ".", "..."),
@@ -25,12 +26,12 @@ CAUSES: dict[str, tuple[str, str, str]] = {
     "range": (ORANGE, "/", "///"),
     "sun": (YELLOW, "", ""),
     "link": (ORANGE, "", ""),
-    "policy": (PURPLE, "", ""),
+    "policy": (PURPLE, "\\", "\\\\\\"),
     "contention": (PURPLE, "/", "///"),
-    "station-mask": (VERMILLION, "", ""),
+    "station-mask": (VERMILLION, "-", "---"),
     "station-outage": (VERMILLION, "/", "///"),
     "relay-no-earth": (BLACK, "", ""),
-    "few-sources": (SKY, "", ""),
+    "few-sources": (SKY, "+", "+++"),
     "geometry": (SKY, "/", "///"),
 }
 SERVICES = ("relay", "direct", "forward", "crosslink", "positioning")

@@ -8,9 +8,11 @@ import pandas as pd
 
 from cislunar import display as fmt
 from cislunar.plots.bars import cause_hours, option_label
+from cislunar.report.cells import service
+from cislunar.report.offers import NOTHING_H, differential, gap, is_later, year
 from cislunar.text import Text
 
-WORST = 3
+HOME = "JP"  # the nation whose assets are counted by themselves
 CAUSES = 3
 
 
@@ -33,7 +35,7 @@ def answer_sentences(results, text: Text) -> list[str]:
     """The paragraphs a reader needs if nothing else is read."""
     needs = needs_table(results)
     days = f"{results.scenario.duration_days:g}"
-    gap = "" if text.language == "ja" else " "
+    space = gap(text)
     out = []
     if needs.empty:
         out.append(text("answer.no_needs", days=days))
@@ -45,65 +47,99 @@ def answer_sentences(results, text: Text) -> list[str]:
         )  # fmt: skip
         unknown = int(count.get("not-computable", 0))
         if unknown:
-            line += gap + text("answer.not_computable", count=unknown)
-        out.append(line + gap + _by_service(needs, text))
-        worst = _worst(needs, text)
-        if worst:
-            out.append(worst + _longest(results, needs, text, gap))
-    causes = _causes(results, text)
-    if causes:
-        out.append(causes)
-    best = _best(results, text, gap)
+            line += space + text("answer.not_computable", count=unknown)
+        line += space + _by_service(needs, text)
+        owners = _by_owner(results, needs, text)
+        out.append(line + (space + owners if owners else ""))
+        missed = _missed(results, needs, text)
+        if missed:
+            out.append(missed + _longest(results, needs, text, space))
+        causes = _causes(results, needs, text)
+        if causes:
+            out.append(causes)
+    best = _best(results, text, space)
     if best:
         out.append(best)
     return out
 
 
+def _counted(parts, text):
+    items = [
+        text("answer.service_item", service=name, met=int((part["verdict"] == "met").sum()),
+             total=len(part))
+        for name, part in parts
+    ]  # fmt: skip
+    return text("answer.joiner").join(items)
+
+
 def _by_service(needs, text):
-    items = [
-        text(
-            "answer.service_item", service=text.either(f"service.{service}", str(service)),
-            met=int((part["verdict"] == "met").sum()), total=len(part),
-        )
-        for service, part in needs.groupby("service", sort=False)
-    ]  # fmt: skip
-    return text("answer.by_service", items=text("answer.joiner").join(items))
+    parts = [(service(name, text), part) for name, part in needs.groupby("service", sort=False)]
+    return text("answer.by_service", items=_counted(parts, text))
 
 
-def _worst(needs, text):
-    missed = needs[needs["verdict"] == "not-met"].dropna(subset=["achieved", "need"])
-    missed = missed.assign(short=missed["need"] - missed["achieved"])
-    missed = missed[missed["short"] > 0].sort_values(
-        ["short", "asset", "service"], ascending=[False, True, True], kind="stable"
-    )
-    if missed.empty:
+def _by_owner(results, needs, text):
+    """Counts for Japan's own assets and for the rest by group; empty if no nation is known."""
+    owner = {}
+    groups = getattr(results.scenario.policy, "groups", None) or {}
+    for asset in getattr(results.scenario, "assets", ()):
+        if HOME in str(getattr(asset, "nation", None) or "").split("/"):
+            owner[asset.name] = text("owner.home")
+        else:
+            mine = [g for g, members in groups.items() if asset.operator in members]
+            owner[asset.name] = text.either(f"owner.{mine[0] if mine else ''}", text("owner.rest"))
+    names = needs["asset"].map(owner)
+    if text("owner.home") not in set(names) or names.nunique() < 2:
         return ""
-    items = [
-        text(
-            "answer.worst_item", asset=r.asset,
-            service=text.either(f"service.{r.service}", r.service),
-            achieved=fmt.percent(r.achieved), need=fmt.percent(r.need),
-        )
-        for r in missed.head(WORST).itertuples()
-    ]  # fmt: skip
-    return text("answer.worst", items=text("answer.joiner").join(items))
+    parts = [(name, part) for name, part in needs.groupby(names, sort=False)]
+    return text("answer.by_owner", items=_counted(parts, text))
 
 
-def _longest(results, needs, text, gap):
-    judged = set(zip(needs["asset"], needs["service"], strict=True))
-    frame = results.gaps
-    mine = frame[[k in judged for k in zip(frame["place"], frame["service"], strict=True)]]
+def _missed(results, needs, text):
+    """What is missed, a service each: at how many assets, how much there is of what is asked."""
+    items = []
+    for name, part in needs[needs["verdict"] == "not-met"].groupby("service", sort=False):
+        items.append(
+            text(
+                "answer.missed_item", service=service(name, text), count=len(part),
+                got=_range(part["achieved"], text), asked=_range(part["need"], text),
+            )
+        )  # fmt: skip
+    if not items:
+        return ""
+    out = text("answer.missed", items=text("answer.joiner").join(items))
+    full = needs[(needs["verdict"] == "not-met") & (needs["achieved"] >= needs["need"])]
+    if len(full):
+        out += gap(text) + text("answer.other_grounds", count=len(full))
+    return out
+
+
+def _range(values, text):
+    low, high = fmt.percent(values.min()), fmt.percent(values.max())
+    return low if low == high else text("answer.range", low=low, high=high)
+
+
+def _longest(results, needs, text, space):
+    mine = _needed(results.gaps, needs)
     if mine.empty:
         return ""
     top = mine.loc[mine["duration_s"].astype(float).idxmax()]
-    return gap + text(
-        "answer.longest", duration=fmt.duration(top["duration_s"], text), asset=top["place"],
-        service=text.either(f"service.{top['service']}", str(top["service"])),
+    ties = int((mine["duration_s"].astype(float) >= float(top["duration_s"]) - 1.0).sum())
+    key = "answer.longest" if ties == 1 else "answer.longest_several"
+    return space + text(
+        key, duration=fmt.duration(top["duration_s"], text), asset=top["place"],
+        service=service(top["service"], text), count=ties,
+        seen=text("answer.at_least") if str(top["edge"]) != "none" else "",
     )  # fmt: skip
 
 
-def _causes(results, text):
-    hours: Any = cause_hours(results)
+def _needed(frame, needs):
+    """The rows of a table of places and services that somebody needs."""
+    judged = set(zip(needs["asset"], needs["service"], strict=True))
+    return frame[[k in judged for k in zip(frame["place"], frame["service"], strict=True)]]
+
+
+def _causes(results, needs, text):
+    hours: Any = _needed(cause_hours(results), needs)
     total = float(hours["hours"].sum())
     if total <= 0:
         return ""
@@ -120,27 +156,43 @@ def _causes(results, text):
     )
 
 
-def _best(results, text, gap):
+def _best(results, text, space):
     frame = results.fills
     if frame.empty:
         return ""
     hours = _numbers(frame["gap_hours_filled"]).fillna(0.0)
-    if hours.max() <= 0:
+    if hours.max() < NOTHING_H:
         return text("answer.none_fills", count=len(frame))
-    top = frame.loc[hours.idxmax()].to_dict()
+    ranked = hours.sort_values(ascending=False, kind="stable")
+    top = frame.loc[ranked.index[0]].to_dict()
     line = text(
         "answer.best", name=option_label(top, text.language),
         hours=fmt.number(top["gap_hours_filled"], 0), share=fmt.percent(top["share_filled_frac"]),
         cost=fmt.oku(top["cost_oku_jpy"]),
         low=fmt.oku(top.get("cost_low_oku_jpy")), high=fmt.oku(top.get("cost_high_oku_jpy")),
     )  # fmt: skip
+    caution = differential(results, str(top["option"]), text)
+    if caution:
+        line += space + caution
+    if is_later(top):
+        line += space + text("answer.later", year=year(top))
     value = _numbers(frame["gap_hours_per_oku_jpy"])
     if value.notna().any():
         cheap = frame.loc[value.idxmax()].to_dict()
-        line += gap + text(
-            "answer.best_value", name=option_label(cheap, text.language),
-            ratio=fmt.number(cheap["gap_hours_per_oku_jpy"], 1),
-        )  # fmt: skip
+        ratio = fmt.number(cheap["gap_hours_per_oku_jpy"], 1)
+        if cheap["option"] == top["option"]:
+            line += space + text("answer.best_value_same", ratio=ratio)
+        else:
+            name = option_label(cheap, text.language)
+            line += space + text("answer.best_value", name=name, ratio=ratio)
+    after = [frame.loc[k].to_dict() for k in ranked.index[1:3] if ranked[k] >= NOTHING_H]
+    if after:
+        items = [
+            text("answer.next_item", name=option_label(r, text.language),
+                 hours=fmt.number(r["gap_hours_filled"], 0), cost=fmt.oku(r["cost_oku_jpy"]))
+            for r in after
+        ]  # fmt: skip
+        line += space + text("answer.next", items=text("answer.joiner").join(items))
     return line
 
 

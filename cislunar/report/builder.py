@@ -36,6 +36,7 @@ def page(results, text: Text) -> str:
     """The whole page of one language as a string."""
     context = tables.context(results, text)
     drawn = figures.figures(results, text)
+    tabs = figures.tabs(drawn, text)
     return (
         _environment()
         .get_template("report.html")
@@ -46,7 +47,7 @@ def page(results, text: Text) -> str:
             script=_read("report.js"),
             plotly=_plotly(),
             figures={name: encode(spec) for name, spec in drawn.items()},
-            tabs=figures.tabs(drawn, text),
+            tabs=tabs,
             **context,
         )
     )

@@ -22,7 +22,23 @@
       setTimeout(function () { next(i + 1); }, 0);
     }
   })(0);
-  window.addEventListener("beforeprint", function () { boxes.forEach(draw); });
+  // on paper every tab is laid out, at a width that a page holds
+  var panels = Array.prototype.slice.call(document.querySelectorAll(".panel"));
+  function paper(on) {
+    panels.forEach(function (panel) {
+      if (on && panel.dataset.shut === undefined) { panel.dataset.shut = panel.hidden ? "1" : ""; }
+      panel.hidden = on ? false : panel.dataset.shut === "1";
+      if (!on) { delete panel.dataset.shut; }
+    });
+    boxes.forEach(function (box) {
+      draw(box);
+      if (box.dataset.drawn && box.offsetParent) {
+        Plotly.relayout(box, on ? {width: 980, autosize: false} : {width: null, autosize: true});
+      }
+    });
+  }
+  window.addEventListener("beforeprint", function () { paper(true); });
+  window.addEventListener("afterprint", function () { paper(false); });
 
   document.querySelectorAll(".tabs").forEach(function (group) {
     var buttons = group.querySelectorAll("[role=tab]");

@@ -70,6 +70,8 @@ def _summary(results, text):
             "terminal.summary", met=int(count.get("met", 0)), missed=int(count.get("not-met", 0)),
             unknown=int(count.get("not-computable", 0)), gaps=f"{len(results.gaps):,}",
         )
+        + "\n"
+        + text("terminal.limits")
     )  # fmt: skip
 
 
@@ -78,18 +80,24 @@ def _options(results, text):
     from rich.table import Table
 
     from cislunar.plots.bars import fill_rows
+    from cislunar.report.offers import is_later, year
 
     table = Table(
-        title=text("terminal.options"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False
+        title=text("terminal.options"),
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        pad_edge=False,
     )
     table.add_column(text("col.option"))
     for name in ("filled", "cost_mid", "per_oku", "from_year"):
         table.add_column(text(f"col.{name}"), justify="right")
-    for r in fill_rows(results, text).head(OPTIONS).to_dict(orient="records"):
-        year = r["available_from"]
+    best = fill_rows(results, text).head(OPTIONS).to_dict(orient="records")
+    if any(map(is_later, best)):
+        table.caption, table.caption_justify = text("terminal.later"), "left"
+    for r in best:
         table.add_row(
             r["label"], fmt.number(r["gap_hours_filled"], 0), fmt.oku(r["cost_oku_jpy"]),
             fmt.number(r["gap_hours_per_oku_jpy"], 1),
-            fmt.NONE if fmt.missing(year) and not isinstance(year, str) else str(year),
+            year(r) + ("*" if is_later(r) else ""),
         )  # fmt: skip
     return table

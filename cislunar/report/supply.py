@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cislunar import display as fmt
+from cislunar.report.cells import loose_fields
+from cislunar.report.demand import full_name
+from cislunar.report.demand import where as place
 from cislunar.text import Text
 
 
@@ -18,24 +21,32 @@ class Supplier:
     where: str
     terminals: str
     confidence: str
+    full_name: str = ""
+    loose: str = ""  # the fields that nothing verifies
 
 
 def supply_rows(results, text: Text) -> list[Supplier]:
     """One row a spacecraft or Earth station, in node order."""
     out = []
+    records = {(r.get("kind"), r.get("id")): r for r in results.sources}
     for node in results.nodes:
         if node.kind == "asset":
             continue
+        record = records.get((node.kind, node.name)) or records.get(
+            ("constellation", getattr(node, "constellation", None)), {}
+        )
+        loose = loose_fields(record)
         if node.kind == "spacecraft":
             where = text("list.joiner").join(
                 [describe_orbit(node.orbit, text), *_flown(results.trajectories, node.name, text)]
             )
         else:
             where = text(
-                "orbit.place", lat=_angle(node.latitude_deg, "north", "south", text),
-                lon=_angle((node.longitude_deg + 180) % 360 - 180, "east", "west", text),
+                "orbit.place", place=place(node.latitude_deg, node.longitude_deg, text),
                 mask=f"{node.min_elevation_deg:g}",
             )  # fmt: skip
+            given = float(getattr(node, "lunar_time_share", 1.0))
+            where += text("list.joiner") + text("supply.share", share=fmt.percent(given, 0))
         share = node.service.total_s / float(results.scenario.duration_s)
         if share < 0.9999:
             where += text("list.joiner") + text("supply.window", share=fmt.percent(share))
@@ -47,6 +58,10 @@ def supply_rows(results, text: Text) -> list[Supplier]:
                 where=where,
                 terminals=", ".join(_terminal(t) for t in node.terminals) or fmt.NONE,
                 confidence=node.confidence or "",
+                full_name=full_name(node, text),
+                loose=text("assumptions.fields", fields=text("list.joiner").join(loose))
+                if loose
+                else "",
             )
         )
     return out
@@ -62,10 +77,6 @@ def _flown(trajectories, name, text) -> list[str]:
     if found:
         out.append(text("supply.flown", **{k: f"{v:,.0f}" for k, v in found.items()}))
     return out
-
-
-def _angle(degrees, plus, minus, text):
-    return text(f"place.{plus if degrees >= 0 else minus}", n=f"{abs(degrees):.2f}")
 
 
 def _terminal(terminal) -> str:

@@ -1,0 +1,76 @@
+"""Cells and rows of the report's tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cislunar import display as fmt
+from cislunar.plots import style
+from cislunar.text import Text
+
+ICONS = {"met": "✓", "not-met": "✗", "no-need": "–", "not-computable": "?"}
+PATTERNS = {"/": "slash", "\\": "back", ".": "dot", "x": "cross", "+": "grid", "-": "bar",
+            "|": "pipe"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table; ``kind`` is how the template draws it, ``entries`` its small lines."""
+
+    text: str = ""
+    kind: str = ""
+    code: str = ""
+    icon: str = ""
+    entries: tuple = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; with ``group`` a heading over the rows that follow, and no cells."""
+
+    cells: tuple[Cell, ...] = ()
+    data: dict[str, str] = field(default_factory=dict)
+    total: bool = False
+    group: str = ""
+
+
+def number(text: str, *small: str) -> Cell:
+    return Cell(text, "n", entries=tuple(s for s in small if s))
+
+
+def verdict(code: Any, text: Text, *small: str) -> Cell:
+    code = str(code)
+    word = text.either(f"verdict.{code}", code)
+    return Cell(word, "verdict", code, ICONS.get(code, ""), tuple(s for s in small if s))
+
+
+def badge(confidence, text: Text, *loose: str) -> Cell:
+    if not confidence:
+        return Cell(fmt.NONE)
+    word = text.either(f"confidence.{confidence}", confidence)
+    return Cell(word, "badge", confidence, entries=tuple(s for s in loose if s))
+
+
+def cause(code: Any, text: Text) -> Cell:
+    """A cause with the colour and pattern that it has in the figures."""
+    code = str(code)
+    return Cell(
+        text.either(f"cause.{code}", code), "cause", style.colour_of(code),
+        PATTERNS.get(style.pattern_of(code), ""),
+    )  # fmt: skip
+
+
+def head(text: Text, *names: str, numbers=()) -> list[tuple[str, str]]:
+    """Column headings: the word of each name, and ``n`` where numbers stand below."""
+    return [(text(f"col.{n}"), "n" if n in numbers else "") for n in names]
+
+
+def service(name: Any, text: Text) -> str:
+    return text.either(f"service.{name}", str(name))
+
+
+def loose_fields(record: dict) -> list[str]:
+    """The fields of a record that nothing at hand verifies, none if the whole record is such."""
+    fields = record.get("field_confidence") or {}
+    return sorted(name for name, word in fields.items() if word == "unverified")

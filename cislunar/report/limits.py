@@ -1,0 +1,79 @@
+"""What the figures leave out, said beside the answer; each statement from the run's own inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cislunar import display as fmt
+from cislunar.report import demand
+from cislunar.report.cells import service
+from cislunar.report.scores import SHARE
+from cislunar.text import Text
+
+
+def limit_sentences(results, text: Text) -> list[str]:
+    """The limits that hold for this run, one sentence or two each."""
+    assets = [n for n in results.nodes if n.kind == "asset"]
+    days = f"{results.scenario.duration_days:g}"
+    out = [text("limit.sample", days=days), *_supply(results, text)]
+    if assets and len(results.comm_scores):
+        out.append(text("limit.contention"))
+        out += _time_share(results, text)
+    out += _places(results, text)
+    smooth = sum(getattr(n, "horizon", None) is None for n in assets)
+    if smooth:
+        out.append(text("limit.terrain", count=smooth, total=len(assets)))
+    if len(results.positioning_scores):
+        out.append(text("limit.positioning"))
+    if len(results.fills):
+        out.append(text("limit.cost"))
+    return out
+
+
+def _supply(results, text):
+    craft = [n for n in results.nodes if n.kind == "spacecraft"]
+    assumed = [n for n in craft if n.confidence in ("assumption", "unverified")]
+    if not craft:
+        return []
+    return [text("limit.supply", count=len(assumed), total=len(craft))]
+
+
+def _time_share(results, text):
+    shares = [
+        float(getattr(n, "lunar_time_share", 1.0)) for n in results.nodes if n.kind == "station"
+    ]
+    if not shares:
+        return []
+    out = text("limit.stations")
+    frame: Any = results.comm_scores
+    if SHARE in frame:
+        found = frame[frame["need_availability_frac"].notna() & frame[SHARE].notna()]
+        if len(found):
+            share, need, own = (
+                found[column].astype(float)
+                for column in (SHARE, "need_availability_frac", "availability_frac")
+            )
+            worse = (share < need - 1e-9) & (own >= need - 1e-9)
+            low = found.loc[share.idxmin()]
+            out += (" " if text.language == "en" else "") + text(
+                "limit.share", low=fmt.percent(min(shares), 0), high=fmt.percent(max(shares), 0),
+                count=int(worse.sum()), total=len(found), asset=low["asset"],
+                service=service(low["service"], text), least=fmt.percent(low[SHARE]),
+            )  # fmt: skip
+    return [out]
+
+
+def _places(results, text):
+    found = demand.places(results)
+    shared = [p for p in found if len(p.members) > 1]
+    if not shared:
+        return []
+    most = max(shared, key=lambda p: len(p.members))
+    stand_in = sum(len(p.members) for p in found if p.sites)
+    return [
+        text(
+            "limit.places", assets=sum(len(p.members) for p in found), places=len(found),
+            most=len(most.members), where=demand.where(most.latitude_deg, most.longitude_deg, text),
+            stand_in=stand_in,
+        )
+    ]  # fmt: skip

@@ -1,0 +1,243 @@
+"""What a page must say beside its figures: limits, shared places, what a need asks, when."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from cislunar.plots import bars, style
+from cislunar.report import answer, demand, limits, offers, scores, tables
+from cislunar.report.cells import PATTERNS
+from cislunar.schema import Need
+from cislunar.text import LANGUAGES, Text
+from orbits.intervals import Intervals
+
+
+def need(service, **more):
+    return Need(service=service, **more)
+
+
+@pytest.fixture
+def run(results):
+    """The hand-made run with its first three assets at one place, with needs and a site."""
+    out = SimpleNamespace(**vars(results))
+    asked = (
+        need("relay", availability_frac=0.9, availability_basis="each-earth-day"),
+        need("relay", min_rate_bps=1e7, availability_frac=0.5, volume_bit_per_day=8e11),
+        need("positioning", availability_frac=0.8, accuracy_m=25.0, accuracy_basis="3sigma",
+             axes="3d"),
+    )  # fmt: skip
+    nodes = []
+    for node in results.nodes:
+        node = SimpleNamespace(**vars(node))
+        if node.kind == "asset":
+            node.needs, node.need_name, node.weight, node.horizon = asked, "mine", 1.0, None
+            if node.name in ("asset-01", "asset-02", "asset-03"):
+                node.latitude_deg, node.longitude_deg = -89.45, -137.31
+        if node.kind == "station":
+            node.lunar_time_share = 0.3
+        nodes.append(node)
+    out.nodes = tuple(nodes)
+    assets = tuple(
+        SimpleNamespace(name=n.name, nation="JP/IN" if n.name == "asset-01" else "US",
+                        operator=n.operator, site="a-ridge" if n.name == "asset-02" else None)
+        for n in nodes if n.kind == "asset"
+    )  # fmt: skip
+    station = SimpleNamespace(correction_radius_km=300.0)
+    option = SimpleNamespace(id="elfo-relay-jp", adds=SimpleNamespace(assets=(station,)))
+    out.scenario = SimpleNamespace(
+        **{**vars(results.scenario), "assets": assets, "options": (option,)}
+    )
+    out.comm_scores = results.comm_scores.assign(availability_time_share_frac=0.25)
+    return out
+
+
+def said(rows):
+    return " ".join(
+        " ".join([row.group, *(" ".join([c.text, *map(str, c.entries)]) for c in row.cells)])
+        for row in rows
+    )
+
+
+def test_assets_of_one_place_are_pointed_out(run):
+    found = demand.places(run)
+    assert found[0].members == ("asset-01", "asset-02", "asset-03")
+    assert found[0].sites == ("a-ridge",)
+    assert [len(p.members) for p in found[1:]] == [1]
+    words = said(scores.overview(run, Text("en"))["rows"])
+    assert "3 assets at one place: one piece of evidence, not 3" in words
+    assert "coordinates of a-ridge stand in" in words
+    assert any("only 2 distinct places" in s for s in limits.limit_sentences(run, Text("en")))
+
+
+def test_places_are_told_apart_beyond_five_kilometres(run):
+    near, far = (
+        SimpleNamespace(latitude_deg=-89.45, longitude_deg=lon) for lon in (-137.31, -137.15)
+    )
+    assert demand._apart_km(near, far) < demand.SAME_PLACE_KM
+    far.latitude_deg = -89.25  # 0.2 deg of latitude: 6.1 km
+    assert demand._apart_km(near, far) == pytest.approx(6.06, abs=0.05)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_limits_stand_beside_the_answer(run, language):
+    found = " ".join(limits.limit_sentences(run, Text(language)))
+    expected = {
+        "en": ("One month is one sample", "contention", "always free", "30 % to 30 %",
+               "single-epoch", "no terrain horizon", "Costs of options are assumptions"),
+        "ja": ("標本", "競合", "常時割り当て", "30 %～30 %", "単独時刻", "地平線データがなく",
+               "候補の費用は"),
+    }[language]  # fmt: skip
+    for phrase in expected:
+        assert phrase in found.replace("\u00a0", " ")
+
+
+def test_needs_that_fall_short_under_time_shares_are_counted(run):
+    frame = run.comm_scores
+    asked = frame["need_availability_frac"].notna()
+    frame.loc[asked, "availability_frac"] = 0.95
+    found = " ".join(limits.limit_sentences(run, Text("en")))
+    assert f"{asked.sum()} more of the {asked.sum()} needed communication services" in found
+
+
+def test_availability_under_time_shares_is_a_column(run, results):
+    card = scores.scorecard(run, Text("en"))
+    words = [word for word, _ in card["head"]]
+    assert "If stations give only their stated share of time" in words
+    assert all(row.cells[4].text.replace("\u00a0", " ") == "25.0 %" for row in card["rows"])
+    assert len(scores.scorecard(results, Text("en"))["head"]) == len(words) - 1
+
+
+def test_a_missed_need_says_what_it_misses(run):
+    row = run.comm_scores[run.comm_scores["service"] == "relay"].iloc[0].to_dict()
+    found = scores.faults(run, row | {"verdict": "not-met"}, Text("en"))
+    assert any("of each Earth day, 90.0\u00a0% asked" in f for f in found)
+    assert any(f == "86.4\u00a0Gbit a day, 800\u00a0Gbit asked" for f in found)
+    assert scores.faults(run, row | {"verdict": "met"}, Text("en")) == []
+
+
+def test_the_share_on_a_days_basis_is_that_of_the_worst_day(run):
+    row = run.comm_scores[run.comm_scores["service"] == "relay"].iloc[0].to_dict()
+    gaps = run.gaps[(run.gaps["place"] == row["asset"]) & (run.gaps["service"] == "relay")]
+    served = Intervals(gaps["start_s"], gaps["end_s"]).complement(0.0, 2 * 86400.0)
+    days = [served.clip(d * 86400.0, (d + 1) * 86400.0).total_s / 86400.0 for d in range(2)]
+    worst = scores.achieved(run, row, run.nodes[-1].needs[0])
+    assert worst == pytest.approx(min(days), abs=1e-6)
+    assert worst < row["availability_frac"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_needs_are_told_in_full(run, language):
+    words = said(demand.needs_table(run, Text(language))["rows"]).replace("\u00a0", " ")
+    for part in {
+        "en": ("90.0 % of each Earth day", "10.0 Mbit/s at least", "800 Gbit a day",
+               "25 m (3σ, 3D), that is 8.3 m RMS"),
+        "ja": ("90.0 %（地球日ごと）", "10.0 Mbit/s以上", "1日800 Gbit",
+               "25 m（3σ、3次元）、RMS換算8.3 m"),
+    }[language]:  # fmt: skip
+        assert part in words
+
+
+def test_rows_alike_at_one_place_become_one(run):
+    frame = run.positioning_scores
+    rows = scores.positioning(run, Text("en"))["rows"]
+    assert [row.cells[0].text for row in rows] == ["asset-01, asset-02, asset-03", "asset-04"]
+    frame = frame.assign(availability_frac=[0.3, 0.4, 0.3, 0.3])
+    apart = SimpleNamespace(**{**vars(run), "positioning_scores": frame})
+    rows = scores.positioning(apart, Text("en"))["rows"]
+    assert [row.cells[0].text for row in rows] == ["asset-01, asset-03", "asset-02", "asset-04"]
+
+
+def test_home_assets_are_counted_by_themselves(run):
+    found = " ".join(answer.answer_sentences(run, Text("en")))
+    own = answer.needs_table(run)
+    own = own[own["asset"] == "asset-01"]
+    met = int((own["verdict"] == "met").sum())
+    assert f"Japan's own assets {met} of {len(own)}" in found
+    assert "partners in LunaNet" in found
+
+
+def test_the_answer_counts_hours_of_needed_services_only(run):
+    found = " ".join(answer.answer_sentences(run, Text("en")))
+    wanted = run.gaps[run.gaps["service"] != "direct"]["duration_s"].sum() / 3600
+    assert f"Of {wanted:,.0f} unserved hours in needed services" in found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_differential_corrections_are_named_as_an_assumption(run, language):
+    phrase = {
+        "en": "0.5 m of ranging error within 300 km",
+        "ja": "300 km以内で補正後の測距誤差が0.5 m",
+    }
+    text = Text(language)
+    assert phrase[language] in " ".join(answer.answer_sentences(run, text))
+    assert phrase[language] in said(offers.fills(run, text)["rows"])
+    assert any(phrase[language] in s for s in offers.portfolio(run, text)["cautions"])
+
+
+def test_options_that_come_later_are_marked(run):
+    run.fills = run.fills.assign(status=["available-later", "available-later", "not-evaluated"])
+    found = offers.fills(run, Text("en"))
+    assert found["rows"][0].cells[6].text == "2030*"
+    assert "2 of the options are available only after this span" in found["lead"]
+    assert "It would be available only from 2030" in " ".join(
+        answer.answer_sentences(run, Text("en"))
+    )
+    shapes = bars.fills(run)["data"][0]["marker"]["pattern"]["shape"]
+    assert shapes == ["/", "/"]
+
+
+def test_options_that_fill_nothing_have_no_rank(run):
+    rows = offers.fills(run, Text("en"))["rows"]
+    assert [row.cells[0].text for row in rows] == ["1", "–", "–"]
+
+
+def test_a_hair_of_an_hour_prints_as_nothing_everywhere(run):
+    fills = run.fills.copy()
+    fills.loc[1, ["gap_hours_filled", "share_filled_frac"]] = (1e-4, 1e-8)
+    run.fills = fills
+    row = offers.fills(run, Text("en"))["rows"][1]
+    assert (row.cells[2].text, row.cells[3].text) == ("0.0", "0.0\u00a0%")
+
+
+def test_the_portfolio_is_greedy_and_may_exceed_the_budget(run):
+    found = " ".join(offers.portfolio(run, Text("en"))["cautions"])
+    assert "without guarantee" in found
+    assert "costs 31.5 to 110 億円" in found
+    assert "exceeds the budget" not in found
+    run.scenario.budget_oku_jpy = 100.0
+    assert "exceeds the budget" in " ".join(offers.portfolio(run, Text("en"))["cautions"])
+    assert "55 (31.5–110)" in said(offers.portfolio(run, Text("en"))["rows"])
+
+
+def test_notes_of_options_speak_the_page_s_language(run):
+    note = "none of elfo-relay-jp is there: falls back to X band, 10 Mbps"
+    assert "ELFO中継衛星1機" in offers.spoken(note, run, Text("ja"))
+    assert "10 Mbpsに切り替える" in offers.spoken(note, run, Text("ja"))
+    assert offers.spoken(note, run, Text("en")) == note.replace(
+        "elfo-relay-jp", "ELFO relay, single"
+    )
+
+
+def test_the_note_on_earth_orientation_is_told_in_both_languages():
+    from orbits.epoch import Epoch
+    from orbits.frames import earth_orientation_note
+
+    note = earth_orientation_note(Epoch.parse("2040-01-01T00:00:00 UTC"), 86400.0)
+    run = SimpleNamespace(manifest={"notes": [note]})
+    (english,), (japanese,) = (tables._notes(run, Text(language)) for language in LANGUAGES)
+    assert "after 20" in english
+    assert "地球回転パラメータ" in japanese
+
+
+def test_causes_that_grey_print_makes_alike_differ_by_pattern():
+    def grey(colour):
+        red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        return 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+
+    plain = [grey(colour) for colour, pattern, _ in style.CAUSES.values() if not pattern]
+    for k, one in enumerate(plain):
+        for other in plain[k + 1 :]:
+            assert abs(one - other) > 0.1
+    assert {p for _, p, _ in style.CAUSES.values() if p} <= set(PATTERNS)
