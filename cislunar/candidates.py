@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cislunar.comms import CommScores, rate_bps
+from cislunar.comms import CommScores
 from cislunar.contact_table import table_of
 from cislunar.contacts import permits
 from cislunar.gaps import Gaps, find_gaps
 from cislunar.links import sent_for
 from cislunar.livepath import live_path
+from cislunar.needs import hardest_first, rate_bps
 from cislunar.pairing import terminal_pairs
 from cislunar.positioning import (
     PositioningResult,
@@ -259,10 +260,10 @@ def _elsewhere(spans: Intervals) -> Intervals:
 
 
 def need_of(node: Node, service: str) -> Any:
-    """The need that a node's scores of a service are for: its first one; None if it has none."""
+    """The need that a node's scores of a service are for: its hardest; None if it has none."""
     if service == "positioning":
         return positioning_need(node)
-    return next((need for need in node.needs if need.service == service), None)
+    return next(iter(hardest_first(node.needs, service)), None)
 
 
 def explain_gaps(

@@ -24,7 +24,7 @@ import numpy as np
 
 from cislunar.contact_table import ContactTable, table_of
 from cislunar.livepath import before, crosslinked, find_live_paths
-from cislunar.needs import judge
+from cislunar.needs import DEFAULT_RATE_BPS, hardest_first, judge, rate_bps
 from cislunar.profile import NEVER, Network, Profile
 from cislunar.timeshare import expected_frac
 from orbits.constants import DAY_S
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 SERVICES = ("relay", "direct", "forward", "crosslink")
 REPORTED = ("relay", "direct", "forward")  # for every place with terminals, asked for or not
-DEFAULT_RATE_BPS = 1e6
 COLUMNS = (
     "asset", "service", "availability_frac", "longest_gap_s", "mean_gap_s", "gap_count",
     "latency_p50_s", "latency_p95_s", "latency_max_s", "undelivered_frac", "volume_bit_per_day",
@@ -73,7 +72,7 @@ def score_comms(
 
     Every place with terminals has rows for relay, direct and forward, and any place for whatever
     it needs; the rate is the need's (1e6 bit/s without one). Where one service is needed twice,
-    the figures are for the first need and the verdict is the worst.
+    the figures are for the need of the highest rate and the verdict is the worst.
 
     Latency is waiting plus light time of an empty bundle (store and forward, every hop at the
     rate) sent every ``send_step_s``; what does not arrive within the span is in
@@ -97,18 +96,12 @@ def score_comms(
             shown = service in REPORTED and bool(node.terminals) and not served_only
             if service not in asked and not shown:
                 continue
-            own = [n for n in needs if n.service == service]
+            own = hardest_first(needs, service)
             spans = [view.served(service, node.name, rate_bps(n)) for n in own or [None]]
             served[node.name, service] = spans[0]
             if not served_only:
                 rows.append(_row(view, node.name, service, own, spans, send_step_s))
     return CommScores(None if served_only else _frame(rows), served)
-
-
-def rate_bps(need: Any) -> float:
-    """The rate that every hop must close at for a need (bit/s); 1e6 where it states none."""
-    given = None if need is None else need.min_rate_bps
-    return DEFAULT_RATE_BPS if given is None else float(given)
 
 
 def relay_live(

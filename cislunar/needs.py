@@ -15,6 +15,7 @@ A whole day or window that the analysis does not hold cannot be judged: ``not-co
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -48,6 +49,25 @@ class Verdict:
     achieved_frac: float | None
     allowance_s: float
     faults: tuple[str, ...] = ()
+
+
+DEFAULT_RATE_BPS = 1e6  # what a user needs where a need states no rate
+
+
+def rate_bps(need: Any) -> float:
+    """The rate that every hop must close at for a need (bit/s); 1e6 where it states none."""
+    given = None if need is None else need.min_rate_bps
+    return DEFAULT_RATE_BPS if given is None else float(given)
+
+
+def hardest_first(needs: Iterable[Any], service: str) -> list[Any]:
+    """The needs of one service, highest rate first, then highest availability.
+
+    What a high rate leaves unserved holds what any lower rate does: scores, gaps and fills are
+    those of the first in this order, and a verdict is the worst over all.
+    """
+    mine = [n for n in needs if n.service == service]
+    return sorted(mine, key=lambda n: (-rate_bps(n), -(n.availability_frac or 0.0)))
 
 
 def served_until_s(served: Intervals, t_s) -> np.ndarray:

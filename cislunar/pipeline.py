@@ -8,14 +8,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from cislunar.access import access_frame, find_access
-from cislunar.candidates import explain_gaps
+from cislunar.candidates import explain_gaps, need_of
 from cislunar.comms import CommScores, relay_live, score_comms
 from cislunar.contacts import ContactPlan, plan_contacts
 from cislunar.fill import Evaluator, choose_portfolio, rank_options
 from cislunar.links import close_links
 from cislunar.nodes import Node
 from cislunar.options import node_tags
-from cislunar.positioning import PositioningResult, positioning_need, score_positioning
+from cislunar.positioning import PositioningResult, score_positioning
 from cislunar.products import MAKER, SCHEMA_VERSION, naif_ids
 from cislunar.progress import Progress
 from cislunar.ranging import find_ranging, map_signals
@@ -125,15 +125,11 @@ def _served(comms: CommScores, positioning: PositioningResult):
 
 
 def _needs(nodes: Iterable[Node]) -> dict[tuple[str, str], Any]:
-    """The need that judges each place and service: the first that names the service."""
+    """The need that the scores of each place and service are for."""
     found: dict[tuple[str, str], Any] = {}
     for node in nodes:
-        for need in node.needs:
-            if need.service != "positioning":
-                found.setdefault((node.name, need.service), need)
-        need = positioning_need(node)
-        if need is not None:
-            found[node.name, "positioning"] = need
+        for service in {n.service for n in node.needs}:
+            found[node.name, service] = need_of(node, service)
     return found
 
 

@@ -117,10 +117,14 @@ def test_each_part_of_a_need_is_judged(stated, verdict):
     assert score(RELAYED, [need(**stated)]).frame.verdict[0] == verdict
 
 
-def test_two_needs_of_one_service_show_the_worst():
-    needs = [need(availability_frac=0.3), need(min_rate_bps=2e6, availability_frac=0.3)]
-    found = score(RELAYED, needs)
-    assert found.served["rim", "relay"].total_s == 300
+def test_of_two_needs_the_higher_rate_is_shown_and_the_worst_judges():
+    slow, fast = need(availability_frac=0.3), need(min_rate_bps=2e6, availability_frac=0.2)
+    for needs in ([slow, fast], [fast, slow]):
+        found = score(RELAYED, needs)
+        assert found.served["rim", "relay"].total_s == 200
+        assert found.frame.verdict[0] == "met"
+    found = score(RELAYED, [need(availability_frac=0.4), fast])
+    assert found.served["rim", "relay"].total_s == 200
     assert found.frame.verdict[0] == "not-met"
 
 

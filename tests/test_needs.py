@@ -37,6 +37,7 @@ class Need:
     accuracy_basis: str | None = None
     axes: str | None = None
     max_pdop: float | None = None
+    min_rate_bps: float | None = None
 
 
 spans = st.lists(
@@ -137,3 +138,17 @@ def test_no_sampled_window_is_worse_than_the_worst(served):
     dense = np.arange(0.0, duration - DAY + 1.0, 60.0)  # all edges lie on whole minutes
     exact = (served_until_s(served, dense + DAY) - served_until_s(served, dense)) / DAY
     assert worst == pytest.approx(exact.min(), abs=1e-12)
+
+
+def test_the_hardest_need_of_a_service_comes_first():
+    from cislunar.needs import hardest_first
+
+    needs = [
+        Need(service="relay", min_rate_bps=15, availability_frac=0.99),
+        Need(service="relay", availability_frac=0.5),  # 1e6 bit/s where none is stated
+        Need(service="relay", min_rate_bps=2e7, availability_frac=0.9),
+        Need(service="relay", min_rate_bps=1e6, availability_frac=0.8),
+        Need(service="direct", min_rate_bps=5e8),
+    ]
+    order = [(n.min_rate_bps, n.availability_frac) for n in hardest_first(needs, "relay")]
+    assert order == [(2e7, 0.9), (1e6, 0.8), (None, 0.5), (15, 0.99)]
