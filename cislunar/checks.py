@@ -80,11 +80,6 @@ def _check_orbit(orbit: Any) -> None:
         return
     if orbit.kind not in THREE_BODY:
         return
-    if getattr(orbit, "amplitude_z_km", None) is not None and orbit.kind == "dro":
-        raise InputError(
-            "out-of-plane DROs are not built yet", key="amplitude_z_km",
-            allowed="a planar DRO, or kind: state with the state of a converged member",
-        )  # fmt: skip
     try:
         periodic_orbit(orbit)
     except InputError as fault:

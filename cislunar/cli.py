@@ -146,12 +146,21 @@ def _listed(text: str, allowed: tuple[str, ...], key: str) -> tuple[str, ...]:
 
 @app.command()
 def orbit(
-    family: Annotated[str, typer.Argument(help="dro, halo, nrho or keplerian", metavar="FAMILY")],
-    amplitude_km: Annotated[float | None, typer.Option(help="DRO: near-side crossing, km")] = None,
-    amplitude_z_km: Annotated[float | None, typer.Option(help="halo: largest |z|, km")] = None,
+    family: Annotated[
+        str,
+        typer.Argument(help="dro, halo, nrho, lyapunov, butterfly, keplerian", metavar="FAMILY"),
+    ],
+    amplitude_km: Annotated[
+        float | None, typer.Option(help="DRO: near-side crossing; Lyapunov: half extent, km")
+    ] = None,
+    amplitude_z_km: Annotated[
+        float | None, typer.Option(help="halo, spatial DRO: largest |z|, km")
+    ] = None,
     period_days: Annotated[float | None, typer.Option(help="period, rotating frame, days")] = None,
     resonance: Annotated[str | None, typer.Option(help="synodic resonance p:q")] = None,
-    perilune_km: Annotated[float | None, typer.Option(help="NRHO: perilune radius, km")] = None,
+    perilune_km: Annotated[
+        float | None, typer.Option(help="NRHO, butterfly: perilune radius, km")
+    ] = None,
     libration_point: Annotated[str | None, typer.Option(help="L1 or L2")] = None,
     branch: Annotated[str | None, typer.Option(help="northern or southern")] = None,
     phase_deg: Annotated[float | None, typer.Option(help="phase at the epoch, deg")] = None,

@@ -9,7 +9,7 @@ from typing import Any
 
 from orbits.errors import InputError
 
-FAMILIES = ("dro", "halo", "nrho", "keplerian")
+FAMILIES = ("dro", "halo", "nrho", "lyapunov", "butterfly", "keplerian")
 FIDELITIES = ("cr3bp", "ephemeris")
 DEFAULT_EPOCH = "2030-01-01T00:00:00 UTC"  # an orbit that is not flown depends on no epoch
 NAIF_ID = -100001
@@ -72,6 +72,10 @@ def _scenario(family, given, fidelity, epoch, days):
 
     if family in ("halo", "nrho"):
         given = {"libration_point": "L2", "branch": "southern", **given}
+    if family == "lyapunov":
+        given = {"libration_point": "L2", **given}
+    if family == "butterfly":
+        given = {"branch": "southern", **given}
     if family == "keplerian":
         given = {
             "frame": "MOON_OP", "raan_deg": 0.0, "argument_of_periapsis_deg": 0.0,

@@ -105,6 +105,21 @@ def periodic_orbit(orbit):
             amplitude_km=orbit.amplitude_km,
             period_days=orbit.period_days,
             resonance=orbit.resonance,
+            amplitude_z_km=orbit.amplitude_z_km,
+        )
+    if orbit.kind == "lyapunov":
+        return families.lyapunov(
+            libration_point=orbit.libration_point,
+            amplitude_km=orbit.amplitude_km,
+            period_days=orbit.period_days,
+            resonance=orbit.resonance,
+        )
+    if orbit.kind == "butterfly":
+        return families.butterfly(
+            branch=orbit.branch,
+            perilune_km=orbit.perilune_km,
+            period_days=orbit.period_days,
+            resonance=orbit.resonance,
         )
     if orbit.kind == "halo":
         return families.halo(
@@ -123,7 +138,7 @@ def periodic_orbit(orbit):
     raise InputError(
         f"orbits of kind {orbit.kind!r} are not flown yet",
         value=orbit.kind,
-        allowed="dro, halo, nrho, keplerian, state, oem, spk",
+        allowed="dro, halo, nrho, lyapunov, butterfly, keplerian, state, oem, spk",
     )
 
 

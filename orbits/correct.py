@@ -20,11 +20,12 @@ from orbits.constants import (
     DAY_S,
     GM_EARTH_KM3_S2,
     GM_MOON_KM3_S2,
+    MOON_RADIUS_KM,
 )
 from orbits.cr3bp import EARTH_MOON, System
 from orbits.ephemeris import FIRST_S, LAST_S, Ephemeris, check_span
 from orbits.epoch import Epoch
-from orbits.errors import ConvergenceError, FamilyError, SpanError
+from orbits.errors import ConvergenceError, FamilyError, ImpactError, SpanError
 from orbits.families import PeriodicOrbit
 from orbits.fitting import fit_state
 from orbits.forces import ForceModel
@@ -59,6 +60,8 @@ _POSITION_KM = 1e4  # deviations allowed from the reference, relative to those i
 _TURNS = {
     "halo": np.arange(8) / 8,
     "nrho": np.array([0.0, 0.15, 0.3, 0.4, 0.6, 0.7, 0.85]),
+    "lyapunov": np.arange(8) / 8,
+    "butterfly": np.array([0.0, 0.1, 0.19, 0.34, 0.42, 0.5, 0.58, 0.66, 0.81, 0.9]),
 }
 _FAR_KM, _FAR_DEGREE = 15_000.0, 4  # that far out, harmonics above this degree choose nothing
 
@@ -114,6 +117,12 @@ def fly(
     check_span(epoch, t)
     craft = {} if mass_kg is None else {"mass_kg": mass_kg, "area_m2": area_m2, "cr": cr}
     remarks = []
+    if orbit.family == "dro" and orbit.amplitude_z_km > 1e-6:
+        raise FamilyError(
+            "a spatial DRO has no counterpart in the ephemeris: it is sampled, not flown",
+            key="amplitude_z_km", value=orbit.amplitude_z_km,
+            allowed="fidelity cr3bp or kepler, or a planar DRO",
+        )  # fmt: skip
     if phase_deg is None:
         phase_deg = 0.0
         if orbit.family == "nrho":
@@ -185,12 +194,19 @@ def _grid(start_s, end_s, step_s):
 def _locked_s(orbit) -> float:
     """The mean revolution in s: the CR3BP period, which a resonance has fixed.
 
-    A halo's is counted in time units of the real month, to begin with: its height belongs to its
-    period, and held to the record's days it would flatten within months.
+    That of a halo or Lyapunov orbit named by its size is counted in time units of the real month
+    (a halo's to begin with): size belongs to period, and held to the record's days it would
+    flatten within months.
     """
-    if orbit.family == "halo":
+    if _keeps_size(orbit):
         return orbit.period_nd * REAL.tu_s
     return orbit.period_nd * orbit.system.tu_s
+
+
+def _keeps_size(orbit) -> bool:
+    """Whether it was named by a size and not by a period, and is of a family that needs it."""
+    by_period = orbit.parameter[0] in ("period_days", "resonance")
+    return orbit.family in ("halo", "lyapunov") and not by_period
 
 
 def _native(orbit: PeriodicOrbit) -> PeriodicOrbit:
@@ -199,9 +215,19 @@ def _native(orbit: PeriodicOrbit) -> PeriodicOrbit:
     The CR3BP record's month is 2 % longer than the Moon's, so at one period the shapes differ.
     """
     days = orbit.period_days
+    if _keeps_size(orbit):
+        return orbit
     try:
         if orbit.family == "dro":
             return families.dro(period_days=days, system=REAL)
+        if orbit.family == "lyapunov" and orbit.libration_point:
+            return families.lyapunov(orbit.libration_point, period_days=days, system=REAL)
+        if orbit.family == "butterfly" and orbit.branch:
+            return families.butterfly(orbit.branch, period_days=days, system=REAL)
+        if orbit.family == "halo" and orbit.libration_point and orbit.branch:
+            return families.halo(
+                orbit.libration_point, orbit.branch, period_days=days, system=REAL
+            )  # fmt: skip
         if orbit.family == "nrho" and orbit.libration_point and orbit.branch:
             return families.halo_by_period(
                 orbit.libration_point, orbit.branch, days, system=REAL
@@ -234,10 +260,15 @@ def _measured(events_s, period_s):
     return mean_s, phase
 
 
+def _shown(task, events):
+    """Which perilunes are in the span, or all if it has none."""
+    inside = (events.perilune_s >= task.start_s) & (events.perilune_s <= task.end_s)
+    return inside if inside.any() else ~inside
+
+
 def _shown_perilunes(task, events) -> dict:
     """Least, median and most of the perilunes (km) in the span, or of all if it has none."""
-    inside = (events.perilune_s >= task.start_s) & (events.perilune_s <= task.end_s)
-    values = events.perilune_km[inside] if inside.any() else events.perilune_km
+    values = events.perilune_km[_shown(task, events)]
     return {
         "least": float(values.min()),
         "median": float(np.median(values)),
@@ -249,19 +280,21 @@ def _wrapped(angle_deg):
     return (angle_deg + 180.0) % 360.0 - 180.0
 
 
-# ---------------------------------------------------------------- unstable: halo, NRHO
+# ---------------------------------------------------------------- unstable: all but the DRO
 
 
 def _fly_unstable(task: _Task, t):
-    """States (N, 6) on the grid and notes, for a halo or an NRHO."""
+    """States (N, 6) on the grid and notes, for an orbit that is shot in pieces."""
     remarks = []
     locked_s = _locked_s(task.orbit)
-    if task.orbit.family == "halo":
-        locked_s = _halo_period_s(task)
+    if _keeps_size(task.orbit):
+        if task.orbit.family == "halo":
+            locked_s = _halo_period_s(task)
+        what = "a halo of this height" if task.orbit.family == "halo" else "an orbit of this size"
         remarks.append(
-            f"the mean revolution is locked to {locked_s / DAY_S:.4f} days, that of a halo of this "
-            f"height in the Moon's own month; held to {task.orbit.period_days:.4f} days, the "
-            "period in the CR3BP record's longer month, it would flatten within months"
+            f"the mean revolution is locked to {locked_s / DAY_S:.4f} days, that of {what} in the "
+            f"Moon's own month; held to {task.orbit.period_days:.4f} days, the period in the CR3BP "
+            "record's longer month, it would flatten within months"
         )
     found = _lock(task, locked_s)
     off_days = abs(found.mean_s - locked_s) / DAY_S
@@ -269,6 +302,12 @@ def _fly_unstable(task: _Task, t):
         remarks.append(
             f"over so few revolutions their mean is {off_days:.3f} days off the one it is locked to"
         )
+    if found.perilunes["least"] <= MOON_RADIUS_KM:
+        raise ImpactError(
+            f"the flown orbit meets the Moon: its least perilune is {found.perilunes['least']:.0f} "
+            f"km at {task.epoch.utc_text(found.lowest_s)}",
+            t_s=found.lowest_s, body="moon",
+        )  # fmt: skip
     states = found.arc.between(found.nodes.t_s, found.nodes.states, t)
     return states, {
         "mean_period_days": found.mean_s / DAY_S,
@@ -286,6 +325,7 @@ class _Found:
     mean_s: float
     phase_deg: float
     perilunes: dict
+    lowest_s: float
     height_nd: float
     deviation: np.ndarray  # of the nodes from the placed reference
 
@@ -391,8 +431,11 @@ def _shoot(task: _Task, shape, phase_deg, period_s, model, like: _Found | None =
     events = phase_events(task.orbit, states, task.epoch, dense, task.ephemeris)
     mean_s, phase = _measured(events.phase_zero_s, period_s)
     phase = phase_deg if phase is None else phase
+    lowest_s = float(
+        events.perilune_s[np.argmin(np.where(_shown(task, events), events.perilune_km, math.inf))]
+    )
     return _Found(
-        arc, nodes, mean_s, phase, _shown_perilunes(task, events), events.height_nd,
+        arc, nodes, mean_s, phase, _shown_perilunes(task, events), lowest_s, events.height_nd,
         nodes.states - reference,
     )  # fmt: skip
 

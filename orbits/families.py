@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from orbits.bifurcation import Bifurcation, find_bifurcations, stability_indices
+from orbits.bifurcation import Bifurcation, find_bifurcations, is_planar, stability_indices
 from orbits.constants import DAY_S, MOON_RADIUS_KM, SYNODIC_MONTH_DAYS
 from orbits.continuation import (
     HALF,
     X0,
+    Z0,
     correct,
     extremes,
     full_state,
@@ -179,17 +180,19 @@ def _spatial_with(name, value, amplitude_z_km, system) -> PeriodicOrbit:
     """The spatial DRO of a height whose other figure is as asked; FamilyError if it is not."""
     said = []
     for revolutions in SPATIAL_REVOLUTIONS:
+        often = "every revolution" if revolutions == 1 else f"after {revolutions} revolutions"
         try:
             orbit = spatial_dro(amplitude_z_km, revolutions=revolutions, system=system)
         except FamilyError as fault:
-            said.append(f"amplitude_z_km {fault.allowed} for one of {revolutions} revolutions")
+            said.append(f"amplitude_z_km {fault.allowed} to repeat {often}")
             continue
         has = float(np.hypot(1 - system.mu - orbit.state_nd[0], orbit.state_nd[2]) * system.lu_km)
         if name == "amplitude_km" and abs(has - value) <= SPATIAL_MATCH_KM:
             return orbit
-        said.append(f"amplitude_km {has:.0f} at this height for one of {revolutions} revolutions")
+        said.append(f"amplitude_km {has:.0f} at this height, to repeat {often}")
+    shown = value if isinstance(value, str) else f"{value:g}"
     raise FamilyError(
-        f"no periodic DRO has {name} {value} and a height of {amplitude_z_km:g} km: with these it "
+        f"no periodic DRO has {name} {shown} and a height of {amplitude_z_km:g} km: with these it "
         "is quasi-periodic and never repeats",
         key="amplitude_z_km", value=amplitude_z_km, allowed="; ".join(said) + "; or a planar DRO",
     )  # fmt: skip
@@ -399,6 +402,8 @@ def bifurcations(family: str, *, system: System = EARTH_MOON) -> tuple[Bifurcati
 
 def _orbit(family, u, system, libration_point, branch, parameter, revolutions=1) -> PeriodicOrbit:
     count = 721 * revolutions
+    if is_planar(u):
+        u[Z0] = 0.0
     least, most, height = (v * system.lu_km for v in extremes(u, system.mu, count))
     state = full_state(u)
     if (branch == "northern" and state[2] < 0) or (branch == "southern" and state[2] > 0):

@@ -102,7 +102,8 @@ def phase_events(orbit: PeriodicOrbit, states, epoch: Epoch, t_s, ephemeris) -> 
 
     The times are uniform, ``SAMPLES_PER_REV`` in a revolution. Phase 0 is, for a DRO, the crossing
     of the x-z plane of the rotating axes between Earth and Moon; for a halo the crossing on
-    its apolune's side; for an NRHO the apolune itself.
+    its apolune's side, for a Lyapunov orbit that with vy > 0; for an NRHO the apolune itself; for
+    a butterfly the greatest height on the far side of the Moon.
     """
     t = np.asarray(t_s, dtype=float)
     placed = read_back(states, epoch, t, ephemeris)
@@ -112,12 +113,14 @@ def phase_events(orbit: PeriodicOrbit, states, epoch: Epoch, t_s, ephemeris) -> 
     low_km = np.linalg.norm(at_low[:, :3], axis=1)
     if orbit.family == "nrho":
         zero = _rising(t, -closing)
+    elif orbit.family == "butterfly":
+        zero = _tops(t, placed, np.sign(orbit.state_nd[2]))
     else:
         y = placed[:, 1]
         cross = np.flatnonzero(y[:-1] * y[1:] < 0)
         if orbit.family == "dro":
             cross = cross[placed[cross, 0] < 0]
-        else:  # the side of the apolune: vy has the sign it has at phase 0
+        else:  # vy has the sign it has at phase 0
             cross = cross[np.sign(y[cross + 1] - y[cross]) == np.sign(orbit.state_nd[4])]
         zero = _exact(t, y, cross)
     per_rev = SAMPLES_PER_REV
@@ -125,6 +128,17 @@ def phase_events(orbit: PeriodicOrbit, states, epoch: Epoch, t_s, ephemeris) -> 
     heights = np.abs(placed[: rows * per_rev, 2])
     heights = heights.reshape(rows, -1).max(axis=1)
     return Events(zero, low, low_km, float(np.median(heights)))
+
+
+def _tops(t, placed, side):
+    """Instants of greatest height on the branch's side; of its two lobes, in the farther one."""
+    climb = np.gradient(side * placed[:, 2], t)
+    tops = np.flatnonzero((climb[:-1] > 0) & (climb[1:] <= 0))
+    tops = tops[np.linalg.norm(placed[tops], axis=1) > 0.5 * np.linalg.norm(placed, axis=1).max()]
+    if len(tops) > 1:  # every other one
+        x = placed[tops, 0]
+        tops = tops[0::2] if x[0::2].mean() > x[1::2].mean() else tops[1::2]
+    return _exact(t, climb, tops)
 
 
 def _rising(t, values):

@@ -15,21 +15,23 @@ import numpy as np
 from orbits.ephemeris import BodyTable
 from orbits.epoch import Epoch
 from orbits.errors import ConvergenceError
-from orbits.forces import EPHEMERIS, FIRST, ForceModel, pack
-from orbits.propagate import _STEP_MAX_S, _run_path, flow
+from orbits.forces import EPHEMERIS, FIRST, GM_BODIES, ForceModel, pack
+from orbits.propagate import _STEP_MAX_S, _run_arcs, _run_path
 
 GAP_KM, GAP_KM_S = 1e-6, 1e-9  # 1 mm and 1 um/s: continuous
 AIM = 0.02  # of those: Newton goes on to here while it still gains
 ROUGH = 1e4  # of those: enough for a piece that will be corrected again
 STEP_KM = 4000.0  # no Newton step moves a node further: the linear picture ends about there
 MAX_STEPS = 40
+_OTHERS = slice(GM_BODIES + 1, GM_BODIES + 4)  # Sun, Jupiter, Venus: all but the Earth
 
 
 @dataclass(frozen=True, eq=False)
 class Arc:
     """What a trajectory is flown in: an epoch, a body table, a force model, the craft, a tolerance.
 
-    ``craft`` holds area_m2, mass_kg and cr where solar pressure is wanted.
+    ``craft`` holds area_m2, mass_kg and cr where solar pressure is wanted; ``share`` of the pull of
+    the Sun and the planets is felt.
     """
 
     epoch: Epoch
@@ -37,12 +39,22 @@ class Arc:
     model: ForceModel
     craft: dict
     rtol: float = 1e-12
+    share: float = 1.0
+
+    def _packed(self):
+        c, coefficients, field = pack(self.model, self.table, impact=False, **self.craft)
+        c = c.copy()
+        c[FIRST] -= self.epoch - self.table.epoch
+        c[_OTHERS] *= self.share
+        return c, coefficients, field
 
     def flow(self, states, t0_s, t1_s):
         """States (K, 6) at ``t1_s`` of those at ``t0_s``, and transition matrices (K, 6, 6)."""
-        return flow(
-            states, t0_s, t1_s, self.epoch, self.table, self.model, rtol=self.rtol, **self.craft
-        )
+        ends = _run_arcs(
+            EPHEMERIS, 42, np.ascontiguousarray(states), np.ascontiguousarray(t0_s),
+            np.ascontiguousarray(t1_s), self._packed(), self.rtol, _STEP_MAX_S,
+        )  # fmt: skip
+        return ends[:, :6], ends[:, 6:].reshape(-1, 6, 6)
 
     def between(self, node_t_s, nodes, t_out_s) -> np.ndarray:
         """States (N, 6) at increasing ``t_out_s``, each flown forward from the node last passed.
@@ -50,16 +62,14 @@ class Arc:
         Instants before the first node are flown backward from it. Surfaces are not looked at.
         """
         t, at = np.asarray(t_out_s, dtype=float), np.asarray(node_t_s, dtype=float)
-        c, coefficients, field = pack(self.model, self.table, impact=False, **self.craft)
-        c = c.copy()
-        c[FIRST] -= self.epoch - self.table.epoch
+        packed = self._packed()
         edges = np.searchsorted(t, at[1:], side="left")
         out = np.empty((t.size, 6))
         for k, (a, b) in enumerate(itertools.pairwise([0, *edges, t.size])):
             if b > a:
                 out[a:b] = _run_path(
                     EPHEMERIS, np.array(nodes[k : k + 1]), float(at[k]), t[a:b],
-                    (c, coefficients, field), self.rtol, _STEP_MAX_S,
+                    packed, self.rtol, _STEP_MAX_S,
                 )  # fmt: skip
         return out
 

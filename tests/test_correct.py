@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -19,8 +20,14 @@ from orbits.correct import fly, fly_phased, sample_cr3bp, sample_kepler
 from orbits.cr3bp import EARTH_MOON
 from orbits.ephemeris import De440
 from orbits.epoch import Epoch
-from orbits.errors import CislunarError, SpanError
-from orbits.families import dro, halo, nrho
+from orbits.errors import (
+    CislunarError,
+    ConvergenceError,
+    FamilyError,
+    ImpactError,
+    SpanError,
+)
+from orbits.families import butterfly, dro, halo, lyapunov, nrho, spatial_dro
 from orbits.forces import ForceModel
 from orbits.frames import rotation
 
@@ -321,3 +328,71 @@ def test_faults_are_said(de440):
         fly(dro(70000), 0.0, late, 0.0, 28 * DAY, 600.0, de440, ForceModel.standard())
     with pytest.raises(CislunarError):  # far DROs do not last in the real system
         fly(dro(250000), 0.0, START, 0.0, YEAR, 3600.0, de440, ForceModel.standard())
+
+
+def test_butterfly_for_a_year(de440, evidence):
+    orbit = butterfly("southern", resonance="9:4")
+    flown = fly(orbit, 90.0, START, 0.0, YEAR, 1800.0, de440, ForceModel.standard())
+    place = rotating(flown, de440)
+    t = flown.t_s
+    distance = np.linalg.norm(place, axis=1)
+    low = np.flatnonzero((distance[1:-1] < distance[:-2]) & (distance[1:-1] < distance[2:])) + 1
+    period = 4 / 9 * 29.530589 * DAY
+    assert len(low) in (55, 56)  # two a revolution
+    days = 2 * mean_s(t[low]) / DAY
+    evidence(
+        "butterfly for a year, mean revolution", "4/9 of a synodic month", len(low),
+        abs(days - period / DAY), 0.01, "day", "locked to the resonance; perilunes found on the output",
+    )  # fmt: skip
+    assert flown.notes["mean_period_days"] == pytest.approx(period / DAY, abs=0.01)
+    assert flown.notes["worst_position_gap_m"] <= 1e-3
+    assert flown.notes["worst_velocity_gap_mm_s"] <= 1e-3
+    # lobes on both sides of the Moon, one after the other, and southern
+    tops = [place[a:b][distance[a:b].argmax()] for a, b in itertools.pairwise(low)]
+    sides = np.sign([p[0] for p in tops])
+    assert (sides[1:] == -sides[:-1]).all()
+    assert all(p[2] < -50000 for p in tops)
+    # a quarter of a revolution after the southernmost point beyond the Moon: about a perilune
+    assert distance[np.abs(t) < 0.03 * period].min() < 15000
+
+
+@pytest.mark.parametrize("point", ["L1", "L2"])
+def test_lyapunov_for_a_year(de440, point):
+    orbit = lyapunov(point, 20000)
+    flown = fly(orbit, 0.0, START, 0.0, YEAR, 1800.0, de440, ForceModel.standard())
+    place = rotating(flown, de440)
+    earth = np.linalg.norm(de440.state("earth", "moon", START, flown.t_s)[:, :3], axis=1)
+    x = place[:, 0] / earth * EARTH_MOON.lu_km
+    period = orbit.period_days * MONTH_RATIO * DAY
+    for k in range(1, 22):
+        turn = (flown.t_s > k * period) & (flown.t_s < (k + 1) * period)
+        assert (x[turn].max() - x[turn].min()) / 2 == pytest.approx(20000, rel=0.1)
+    assert (np.sign(x) == (1 if point == "L2" else -1)).all()
+    assert np.abs(place[:, 2]).max() < 3000
+    rising = crossing_times(flown.t_s, place[:, 1], np.gradient(place[:, 1]) > 0)
+    assert mean_s(rising) == pytest.approx(period, abs=0.02 * DAY)
+    # phase 0: at the crossing on the Earth's side of its libration point
+    assert abs(place[0, 1]) < 4000
+    assert x[0] == pytest.approx(x.min(), abs=4000)
+    assert any("Moon's own month" in remark for remark in flown.notes["remarks"])
+
+
+def test_nrho_in_four_to_one_for_a_year(de440):
+    orbit = nrho("L2", "southern", resonance="4:1")
+    flown = fly(orbit, 180.0, START, 0.0, YEAR, 1800.0, de440, ForceModel.standard())
+    assert flown.notes["mean_period_days"] == pytest.approx(29.530589 / 4, abs=0.01)
+    assert flown.notes["worst_position_gap_m"] <= 1e-3
+    assert flown.notes["perilune_flown_km"]["least"] > 5000
+
+
+def test_what_cannot_be_flown_is_said(de440):
+    model = ForceModel.point_mass()
+    with pytest.raises(FamilyError, match="cr3bp or kepler"):
+        fly(spatial_dro(30000), 0.0, START, 0.0, 28 * DAY, 3600.0, de440, model)
+    with pytest.raises(ConvergenceError, match="residual"):  # where the family folds
+        fly(butterfly("northern", 20000), 0.0, START, 0.0, YEAR, 3600.0, de440, model)
+    early = Epoch.parse("1990-03-01T00:00:00 UTC")
+    with pytest.raises(ImpactError, match="meets the Moon") as fault:
+        fly(butterfly("northern", 2000), 180.0, early, 0.0, YEAR, 3600.0, de440, model)
+    assert fault.value.body == "moon"
+    assert 0 < fault.value.t_s < YEAR
