@@ -30,6 +30,7 @@ from orbits.families import PeriodicOrbit
 from orbits.fitting import fit_state
 from orbits.forces import ForceModel
 from orbits.placing import (
+    MONTH_S,
     SAMPLES_PER_REV,
     choose_bright_phase,
     closed_world,
@@ -41,9 +42,8 @@ from orbits.propagate import propagate
 from orbits.shooting import Arc, Nodes, close, grow
 from orbits.trajectory import Trajectory
 
-# The real month as units: mean sidereal month (IERS Conventions 2010), length by Kepler's law
-_MONTH_S = 27.321661 * DAY_S
-_RATE = 2 * math.pi / _MONTH_S
+# The real month as units: length by Kepler's law
+_RATE = 2 * math.pi / MONTH_S
 REAL = System(EARTH_MOON.mu, ((GM_EARTH_KM3_S2 + GM_MOON_KM3_S2) / _RATE**2) ** (1 / 3), 1 / _RATE)
 
 LOCK_DAYS = 0.01  # how near the mean revolution must come
@@ -328,6 +328,7 @@ class _Found:
     lowest_s: float
     height_nd: float
     deviation: np.ndarray  # of the nodes from the placed reference
+    way: tuple[int, bool]  # least revolutions, and whether the reference kept the Moon's angle
 
 
 def _lock(task: _Task, period_s: float) -> _Found:
@@ -399,13 +400,32 @@ def _halo_period_s(task) -> float:
 def _shoot(task: _Task, shape, phase_deg, period_s, model, like: _Found | None = None) -> _Found:
     """A continuous trajectory near the placed ``shape``, a revolution beyond both ends.
 
-    ``like`` is one with almost the same phase and revolution: it begins from that.
+    ``like`` is one with almost the same phase and revolution: it begins from that. Where the
+    direct attempt fails, a reference that keeps step with the Moon's angle is tried, and then an
+    arc no longer than needed. Raises the first ConvergenceError when all fail.
     """
+    ways = [(_LEAST_REVS, False), (_LEAST_REVS, True)]
+    if task.end_s - task.start_s < (_LEAST_REVS - 2 * _MARGIN_REVS) * period_s:
+        ways += [(0, False), (0, True)]
+    if like is not None:
+        ways.sort(key=lambda way: way != like.way)  # its own first
+    failed: ConvergenceError | None = None
+    for way in ways:
+        try:
+            return _shoot_once(task, shape, phase_deg, period_s, model, like, way)
+        except ConvergenceError as fault:
+            failed = failed or fault
+    assert failed is not None
+    raise failed
+
+
+def _shoot_once(task, shape, phase_deg, period_s, model, like, way) -> _Found:
+    least_revs, by_angle = way
     turns = _TURNS[task.orbit.family]
     offset, about = phase_deg / 360.0, task.phase_deg / 360.0  # a shift keeps the revolutions
     first = math.floor(task.start_s / period_s + about - 0.1) - _MARGIN_REVS
     last = math.ceil(task.end_s / period_s + about + 0.1) + _MARGIN_REVS
-    last = max(last, first + _LEAST_REVS)
+    last = max(last, first + least_revs)
     node_t = ((first + np.arange(last - first)[:, None] + turns).ravel() - offset) * period_s
     node_t = np.append(node_t, (last - offset) * period_s)
     low, high = _within_data(task, node_t[0], node_t[-1])
@@ -417,11 +437,13 @@ def _shoot(task: _Task, shape, phase_deg, period_s, model, like: _Found | None =
     point = ForceModel(degree=0, bodies=model.bodies, srp=False)
     rough = task.arc(arc_low, arc_high, point)
     arc = replace(rough, model=model, craft=task.craft if model is task.model else {})
-    reference = place(shape, phase_deg, period_s, task.epoch, node_t, task.ephemeris)
+    reference = place(
+        shape, phase_deg, period_s, task.epoch, node_t, task.ephemeris, by_angle=by_angle
+    )
     speed = 2 * math.pi / period_s
     weights = _POSITION_KM**2 * np.repeat([1.0, speed**2], 3)
     nodes = None
-    if like is not None and like.deviation.shape == reference.shape:
+    if like is not None and like.way == way and like.deviation.shape == reference.shape:
         with suppress(ConvergenceError):
             nodes = close(arc, node_t, reference + like.deviation, weights)
     if nodes is None:
@@ -436,7 +458,7 @@ def _shoot(task: _Task, shape, phase_deg, period_s, model, like: _Found | None =
     )
     return _Found(
         arc, nodes, mean_s, phase, _shown_perilunes(task, events), lowest_s, events.height_nd,
-        nodes.states - reference,
+        nodes.states - reference, way,
     )  # fmt: skip
 
 

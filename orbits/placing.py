@@ -10,13 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orbits.constants import EARTH_RADIUS_KM, MOON_RADIUS_KM
+from orbits.constants import DAY_S, EARTH_RADIUS_KM, MOON_RADIUS_KM
 from orbits.cr3bp import System
 from orbits.epoch import Epoch
 from orbits.families import PeriodicOrbit
 from orbits.forces import SUN_RADIUS_KM
 from orbits.frames import earth_moon_distance, rotation_and_rate
 from orbits.interpolate import hermite_many
+
+MONTH_S = 27.321661 * DAY_S  # mean sidereal month (IERS Conventions 2010)
+_GRID_S = 0.05 * DAY_S
 
 
 def moon_centred(states_nd, mu: float) -> np.ndarray:
@@ -35,25 +38,46 @@ def phase_time_nd(orbit: PeriodicOrbit, phase_deg: float, period_s: float, t_s) 
     return (turns % 1.0) * orbit.period_nd
 
 
-def place(orbit: PeriodicOrbit, phase_deg: float, period_s: float, epoch: Epoch, t_s, ephemeris):
+def place(
+    orbit: PeriodicOrbit, phase_deg: float, period_s: float, epoch: Epoch, t_s, ephemeris,
+    *, by_angle: bool = False,
+):  # fmt: skip
     """States (N, 6), km and km/s, MOON_ICRF, of the orbit scaled by the Earth-Moon distance.
 
-    ``phase_deg`` holds at the epoch and a revolution takes ``period_s``.
+    ``phase_deg`` holds at the epoch and a revolution takes ``period_s``; with ``by_angle`` in the
+    mean, and the phase keeps step with the angle that the Moon has gone about the Earth.
     """
     t = np.atleast_1d(np.asarray(t_s, dtype=float))
-    nd = moon_centred(orbit.at(phase_time_nd(orbit, phase_deg, period_s, t)), orbit.system.mu)
+    ahead_s, pace = _moon_ahead(epoch, t, ephemeris) if by_angle else (0.0, 1.0)
+    nd = moon_centred(
+        orbit.at(phase_time_nd(orbit, phase_deg, period_s, t + ahead_s)), orbit.system.mu
+    )
     matrix, rate = rotation_and_rate("EARTH_MOON_ROTATING", epoch, t, ephemeris)
     distance, distance_rate = earth_moon_distance(epoch, t, ephemeris)
     position = distance[:, None] * nd[:, :3]
     velocity = (
         distance_rate[:, None] * nd[:, :3]
-        + (distance * orbit.period_nd / period_s)[:, None] * nd[:, 3:]
+        + (pace * distance * orbit.period_nd / period_s)[:, None] * nd[:, 3:]
     )
     out = np.empty((t.size, 6))
     out[:, :3] = np.einsum("nji,nj->ni", matrix, position)
     out[:, 3:] = np.einsum("nji,nj->ni", matrix, velocity)
     out[:, 3:] += np.einsum("nji,nj->ni", rate, position)
     return out
+
+
+def _moon_ahead(epoch, t, ephemeris):
+    """How far in s the Moon is ahead of its mean motion since the epoch, and its pace beside it."""
+    from scipy.interpolate import CubicSpline
+
+    grid = np.arange(min(t.min(), 0.0), max(t.max(), 0.0) + _GRID_S, _GRID_S)
+    grid[-1] = max(t.max(), 0.0)
+    grid = np.unique(grid)
+    earth = ephemeris.state("earth", "moon", epoch, grid)
+    turning = np.linalg.norm(np.cross(earth[:, :3], earth[:, 3:]), axis=1)
+    rate = CubicSpline(grid, turning / (earth[:, :3] ** 2).sum(axis=1))
+    angle, mean = rate.antiderivative(), 2 * np.pi / MONTH_S
+    return (angle(t) - angle(0.0)) / mean - t, rate(t) / mean
 
 
 def read_back(states, epoch: Epoch, t_s, ephemeris) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from orbits.ephemeris import BodyTable
 from orbits.epoch import Epoch
 from orbits.errors import ConvergenceError
-from orbits.forces import EPHEMERIS, FIRST, GM_BODIES, ForceModel, pack
+from orbits.forces import EPHEMERIS, FIRST, ForceModel, pack
 from orbits.propagate import _STEP_MAX_S, _run_arcs, _run_path
 
 GAP_KM, GAP_KM_S = 1e-6, 1e-9  # 1 mm and 1 um/s: continuous
@@ -23,15 +23,13 @@ AIM = 0.02  # of those: Newton goes on to here while it still gains
 ROUGH = 1e4  # of those: enough for a piece that will be corrected again
 STEP_KM = 4000.0  # no Newton step moves a node further: the linear picture ends about there
 MAX_STEPS = 40
-_OTHERS = slice(GM_BODIES + 1, GM_BODIES + 4)  # Sun, Jupiter, Venus: all but the Earth
 
 
 @dataclass(frozen=True, eq=False)
 class Arc:
     """What a trajectory is flown in: an epoch, a body table, a force model, the craft, a tolerance.
 
-    ``craft`` holds area_m2, mass_kg and cr where solar pressure is wanted; ``share`` of the pull of
-    the Sun and the planets is felt.
+    ``craft`` holds area_m2, mass_kg and cr where solar pressure is wanted.
     """
 
     epoch: Epoch
@@ -39,13 +37,11 @@ class Arc:
     model: ForceModel
     craft: dict
     rtol: float = 1e-12
-    share: float = 1.0
 
     def _packed(self):
         c, coefficients, field = pack(self.model, self.table, impact=False, **self.craft)
         c = c.copy()
         c[FIRST] -= self.epoch - self.table.epoch
-        c[_OTHERS] *= self.share
         return c, coefficients, field
 
     def flow(self, states, t0_s, t1_s):

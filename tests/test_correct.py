@@ -385,6 +385,26 @@ def test_nrho_in_four_to_one_for_a_year(de440):
     assert flown.notes["perilune_flown_km"]["least"] > 5000
 
 
+@pytest.mark.parametrize(
+    ("orbit", "days"),
+    [
+        (lyapunov("L2", 45000), 365),
+        (nrho("L2", "southern", perilune_km=16500), 28),
+        (nrho("L1", "southern", perilune_km=15000), 28),
+        (butterfly("northern", perilune_km=20000), 28),
+    ],
+    ids=lambda v: getattr(v, "family", v),
+)
+def test_where_the_direct_attempt_fails_another_is_made(de440, orbit, days):
+    flown = fly(orbit, 0.0, START, 0.0, days * DAY, 3600.0, de440, ForceModel.point_mass())
+    period = orbit.period_days * (MONTH_RATIO if orbit.family == "lyapunov" else 1.0)
+    assert flown.notes["mean_period_days"] == pytest.approx(period, abs=0.03)
+    assert flown.notes["worst_position_gap_m"] <= 1e-3
+    assert flown.notes["worst_velocity_gap_mm_s"] <= 1e-3
+    distance = np.linalg.norm(rotating(flown, de440), axis=1)
+    assert distance.max() < 1.15 * orbit.apolune_km
+
+
 def test_what_cannot_be_flown_is_said(de440):
     model = ForceModel.point_mass()
     with pytest.raises(FamilyError, match="cr3bp or kepler"):
