@@ -11,6 +11,7 @@ from cislunar.scenario import Scenario, distinct
 from cislunar.trajectories import THREE_BODY, periodic_orbit
 from orbits.errors import InputError
 
+EARTH_FRAMES = ("EARTH_ICRF", "ITRF")
 PARAMETERS = ("amplitude_km", "amplitude_z_km", "perilune_km", "period_days", "resonance")
 
 
@@ -25,6 +26,7 @@ def check_scenario(scenario: Scenario, file: str | None = None) -> None:
     def orbit_of(record: Any, where: str) -> None:
         try:
             _check_orbit(record.orbit)
+            _check_span(record.orbit, scenario)
         except InputError as fault:
             faults.append(
                 InputError(
@@ -67,7 +69,38 @@ def check_scenario(scenario: Scenario, file: str | None = None) -> None:
         for kind in ("spacecraft", "constellations"):
             for k, record in enumerate(getattr(option.adds, kind)):
                 orbit_of(record, f"options.{index}.adds.{kind}.{k}")
+    if "pdf" in scenario.outputs.formats:
+        faults.append(
+            InputError(
+                "PDF reports are not built yet", file=file, key="outputs.formats", value="pdf",
+                allowed="html",
+            )
+        )  # fmt: skip
     raise_all(distinct(faults))
+
+
+def _check_span(orbit: Any, scenario: Scenario) -> None:
+    """Raises InputError for an orbit that the scenario's fidelity or span cannot have."""
+    if getattr(orbit, "frame", None) in EARTH_FRAMES and scenario.fidelity != "ephemeris":
+        raise InputError(
+            f"an Earth-centred orbit is not flown in fidelity {scenario.fidelity}", key="frame",
+            value=orbit.frame, allowed="fidelity: ephemeris, or a frame about the Moon",
+        )  # fmt: skip
+    if orbit.kind not in ("oem", "spk"):
+        return
+    from orbits.ephemeris import De440
+    from orbits.exchange import read_oem, read_spk
+
+    ends_s = [0.0, scenario.duration_s]
+    try:
+        if orbit.kind == "oem":
+            read_oem(orbit.file, De440.open()).rebased(scenario.start).at(ends_s)
+        else:
+            read_spk(orbit.file, orbit.naif_id, scenario.start, ends_s)
+    except InputError as fault:
+        raise InputError(
+            f"{orbit.file}: {fault.what}", key="file", value=orbit.file, allowed=fault.allowed
+        ) from fault  # fmt: skip
 
 
 def _check_orbit(orbit: Any) -> None:

@@ -6,10 +6,12 @@ computing; 130 interrupted. Everything heavy is imported inside the command that
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -27,6 +29,7 @@ catalog_app = typer.Typer(
 app.add_typer(catalog_app, name="catalog")
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 3, 130
+RETRY_S = 0.02  # between looks whether an import is over
 
 
 @contextmanager
@@ -80,7 +83,8 @@ def run(
 
         from cislunar import pipeline
 
-        results = pipeline.run(chosen, workers=workers, quiet=quiet)
+        with exit_codes(str(scenario)):
+            results = pipeline.run(chosen, workers=workers, quiet=quiet)
         results.save(folder, report=not no_report)
         if not quiet:
             from rich.console import Console
@@ -284,4 +288,24 @@ def schema(
 
 def main() -> None:
     """The entry point of the ``cislunar`` command."""
-    app(prog_name="cislunar")
+    if (
+        hasattr(signal, "setitimer")
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):
+        signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGALRM, _interrupt)
+    try:
+        app(prog_name="cislunar")
+    except KeyboardInterrupt:
+        _say("interrupted")
+        sys.exit(INTERRUPTED)
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    """Interrupts, but not inside an import: compiled modules turn that into faults of their own."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            signal.setitimer(signal.ITIMER_REAL, RETRY_S)
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt

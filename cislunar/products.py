@@ -51,7 +51,10 @@ def rounded(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_folder(folder: str | os.PathLike) -> Path:
-    """The folder as a path, if a run may write there: absent, empty, or one that we wrote."""
+    """The folder as a path, if a run may write there: absent, empty, or one that we wrote.
+
+    Asked before anything is computed, so that no run ends with nowhere to put its products.
+    """
     folder = Path(folder)
     allowed = "a new folder, an empty one, or one written by this program"
     if folder.exists():
@@ -61,6 +64,10 @@ def check_folder(folder: str | os.PathLike) -> Path:
             raise InputError(
                 "the output folder holds something else", file=str(folder), allowed=allowed
             )
+    parent = next(p for p in folder.absolute().parents if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        what = "may not be written" if parent.is_dir() else "is not a folder"
+        raise InputError(f"{parent} {what}", file=str(folder), allowed="a folder you may write")
     return folder
 
 

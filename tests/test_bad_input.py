@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from cislunar.checks import check_scenario
 from cislunar.loading import InputErrors
 from cislunar.scenario import load_scenario
 from cislunar.yamlio import MAX_BYTES, read_mapping
+from orbits.epoch import Epoch
 from orbits.errors import InputError
+from orbits.exchange import write_oem
+from orbits.trajectory import Trajectory
 
 HEAD = "name: x\nepoch: '2030-03-01T00:00:00 UTC'\nduration_days: 1\noptions: []\n"
 DRO = "{kind: dro, amplitude_km: 70000}"
@@ -261,6 +265,56 @@ def test_a_craft_that_is_not_planned_to_serve(tmp_path):
         check_scenario(load_scenario(path), str(path))
     given = write(tmp_path, with_(spacecraft="[{from: ispace-alpine, service_start: 2029}]"))
     check_scenario(load_scenario(given), str(given))
+
+
+@pytest.mark.parametrize("fidelity", ["cr3bp", "kepler"])
+def test_an_earth_centred_orbit_outside_the_ephemeris(tmp_path, fidelity):
+    orbit = ELEMENTS.format(a=42164, e=0.1).replace("MOON_OP", "EARTH_ICRF")
+    text = craft(orbit) + f"fidelity: {fidelity}\n"
+    path = write(tmp_path, text)
+    with pytest.raises(InputError, match=r"bad\.yaml: spacecraft\.0\.orbit\.frame: an Earth-cen"):
+        check_scenario(load_scenario(path), str(path))
+
+
+def test_orbit_files_that_are_not_what_they_should_be(tmp_path):
+    (tmp_path / "x.oem").write_text("just words\n")
+    for orbit in ("{kind: oem, file: x.oem}", "{kind: spk, file: x.oem, naif_id: -5}"):
+        path = write(tmp_path, craft(orbit))
+        with pytest.raises(InputError, match=r"bad\.yaml: spacecraft\.0\.orbit\.file: .*x\.oem: "):
+            check_scenario(load_scenario(path), str(path))
+
+
+def test_an_orbit_file_that_ends_before_the_scenario(tmp_path):
+    epoch = Epoch.parse("2030-03-01T00:00:00 UTC")
+    t_s = np.arange(0.0, 3600.0 * 12, 600.0)
+    states = np.tile([9000.0, 0.0, 0.0, 0.0, 0.7, 0.0], (t_s.size, 1))
+    write_oem(Trajectory(epoch, t_s, states), tmp_path / "x.oem", object_name="X", object_id="-5")
+    path = write(tmp_path, craft("{kind: oem, file: x.oem}"))
+    with pytest.raises(InputError, match=r"bad\.yaml: spacecraft\.0\.orbit\.file: "):
+        check_scenario(load_scenario(path), str(path))
+
+
+def test_a_report_form_that_is_not_built(tmp_path):
+    path = write(tmp_path, with_(outputs="{formats: [html, pdf]}"))
+    with pytest.raises(InputError, match=r"bad\.yaml: outputs\.formats: .*; allowed: html"):
+        check_scenario(load_scenario(path), str(path))
+
+
+def test_a_fault_found_while_computing_names_the_scenario(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from cislunar import pipeline
+    from cislunar.cli import app
+
+    def fails(*_args, **_kwargs):
+        raise InputError("does not add up", allowed="something else")
+
+    monkeypatch.setattr(pipeline, "run", fails)
+    path = write(tmp_path, HEAD)
+    ended = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "out")])
+    assert ended.exit_code == 2
+    assert ended.stderr == f"{path}: does not add up; allowed: something else\n"
+    assert not (tmp_path / "out").exists()
 
 
 def test_read_mapping_names_what_it_read(tmp_path):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import cislunar
-from cislunar.products import whole_folder
+from cislunar.products import check_folder, whole_folder
 from orbits.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -106,6 +106,36 @@ def test_a_fault_while_writing_leaves_what_was_there(product, tmp_path):
         half_written()
     assert (tmp_path / "out" / "gaps.csv").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_run(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="is not a folder"):
+        check_folder(tmp_path / "file" / "out")
+    check_folder(tmp_path / "new" / "out")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the superuser may write anywhere
+    with pytest.raises(InputError, match="may not be written"):
+        check_folder(tmp_path / "new" / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_interrupt_waits_for_an_import_to_end(tmp_path):
+    """Compiled packages turn an interrupt inside their import into a fault of their own."""
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('whole', flush=True)\n"
+    )
+    (tmp_path / "begin.py").write_text(
+        "import time\nfrom cislunar import cli\n"
+        "def app(prog_name):\n    import slow\n    time.sleep(20)\n    print('missed')\n"
+        "cli.app = app\ncli.main()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, str(tmp_path / "begin.py")], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.stdout == "whole\n"
+    assert ended.stderr == "interrupted\n"
+    assert ended.returncode == 130
 
 
 @pytest.mark.parametrize("after_s", [1.5, 4.0, 6.5])
