@@ -298,23 +298,22 @@ def choose_frozen(
             f"perilune {least_perilune_km} km", key="least_perilune_km", value=least_perilune_km,
             allowed=f"{MOON_RADIUS_KM} to {a:.0f} km for this period",
         )  # fmt: skip
-    e, above = 1 - least_perilune_km / a - 0.06, least_perilune_km
+    e = 1 - least_perilune_km / a - 0.06
     best = None
     for _ in range(6):
         if not e > 0.02:
             break
         found = design_frozen(period_s, e, epoch, lifetime_s, ephemeris, model, **options)
         margin = found.libration.perilune_km - least_perilune_km
-        if margin >= 0 and (best is None or margin < best[0]):
-            best = (margin, found)
         if 0 <= margin <= 20.0:
             return found
-        e += (found.libration.perilune_km - above - 8.0) / a
-    if best is None:
-        raise ConvergenceError(
-            f"no frozen orbit of {period_s / 3600:.2f} h stays above {least_perilune_km} km"
-        )
-    return best[1]
+        best = margin if best is None or abs(margin) < abs(best) else best
+        e = min(e + (margin - 8.0) / a, 1 - least_perilune_km / a)
+    raise ConvergenceError(
+        f"no frozen orbit of {period_s / 3600:.2f} h was found that stays just above "
+        f"{least_perilune_km} km",
+        residual=None if best is None else best,
+    )
 
 
 def tune_phasing(

@@ -165,12 +165,12 @@ def find_plane_crossings(
     if axis not in ("x", "y", "z"):
         raise InputError(f"no axis {axis!r}", key="axis", value=axis, allowed="x, y, z")
     row = "xyz".index(axis)
-    centre = CENTRES.get(frame, "moon")
+    centre = "moon" if frame == "EARTH_MOON_ROTATING" else CENTRES.get(frame, "moon")
 
     def coordinate(t):
         r = trajectory.at(t)[:, :3]
-        if centre == "earth":
-            r = r - ephemeris.state("earth", "moon", trajectory.epoch, t)[:, :3]
+        if centre != "moon":
+            r = r - ephemeris.state(centre, "moon", trajectory.epoch, t)[:, :3]
         turn = rotation(frame, trajectory.epoch, t, ephemeris)[:, row]
         return (turn * r).sum(axis=1)
 

@@ -72,6 +72,14 @@ def test_plane_crossings_in_turning_frames():
     found = find_plane_crossings(path, "EARTH_MOON_ROTATING", DE440, "y")
     moved = transform(found.states, "MOON_ICRF", "EARTH_MOON_ROTATING", START, found.t_s, DE440)
     assert np.abs(moved[:, 1]).max() < 1e-3
+    wide = _kepler(60000.0, 0.1, 1.0, 0.5, 1.0, 0.0, end_s=25 * 86400.0, step_s=3600.0)
+    for frame in ("EMB_ICRF", "EARTH_ICRF"):  # about another centre
+        found = find_plane_crossings(wide, frame, DE440)
+        moved = transform(found.states, "MOON_ICRF", frame, START, found.t_s, DE440)
+        assert len(found) > 0
+        assert np.abs(moved[:, 2]).max() < 1e-3
+    with pytest.raises(InputError, match="no frame"):
+        find_plane_crossings(path, "MOON_XX", DE440)
     with pytest.raises(InputError, match="no axis"):
         find_plane_crossings(path, "MOON_OP", DE440, "w")
 
