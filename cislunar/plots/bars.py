@@ -54,6 +54,7 @@ def gaps(results, text: Text | None = None, service: str | None = None) -> dict:
                     "type": "bar", "orientation": "h", "name": name, "legendgroup": cause,
                     "showlegend": cause not in seen, "x": own["hours"].to_numpy(),
                     "y": own["place"].tolist(), "marker": style.bar_marker(cause),
+                    "meta": {"plain": style.plain_colour(cause)},
                     "xaxis": "x", "yaxis": f"y{suffix}",
                     "hovertemplate": f"<b>%{{y}}</b><br>{name}: %{{x:,.1f}} {text('unit.h')}"
                     "<extra></extra>",

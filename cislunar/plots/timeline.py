@@ -124,7 +124,7 @@ def timeline(results, service: str | None = None, text: Text | None = None) -> d
                 "type": "bar", "orientation": "h", "name": text.either(f"cause.{cause}", cause),
                 "y": own["place"].map(index).to_numpy(dtype=float),
                 "base": start_ms + begin * 1e3, "x": (end - begin) * 1e3, "width": 0.8,
-                "marker": style.bar_marker(cause),
+                "marker": style.bar_marker(cause), "meta": {"plain": style.plain_colour(cause)},
                 "hovertext": _hover(results.scenario.start, own, text),
                 "hovertemplate": f"<b>{text.either(f'cause.{cause}', cause)}</b>"
                 "<br>%{hovertext}<extra></extra>",

@@ -70,7 +70,13 @@ def service(name: Any, text: Text) -> str:
     return text.either(f"service.{name}", str(name))
 
 
-def loose_fields(record: dict) -> list[str]:
-    """The fields of a record that nothing at hand verifies, none if the whole record is such."""
+def loose_fields(record: dict, word: str = "unverified") -> list[str]:
+    """The fields of a record that nothing at hand verifies (or of another confidence ``word``)."""
     fields = record.get("field_confidence") or {}
-    return sorted(name for name, word in fields.items() if word == "unverified")
+    return sorted(name for name, found in fields.items() if found == word)
+
+
+def unsure(record: dict, text: Text) -> str:
+    """The unverified fields of a record in words, empty if there are none."""
+    fields = loose_fields(record)
+    return text("assumptions.fields", fields=text("list.joiner").join(fields)) if fields else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cislunar import display as fmt
-from cislunar.report.cells import Cell, Row, badge, head, loose_fields, number, service
+from cislunar.report.cells import Cell, Row, badge, head, number, service, unsure
 from cislunar.text import Text
 from orbits.constants import MOON_RADIUS_KM
 
@@ -141,17 +141,13 @@ def criteria(need, text: Text) -> str:
 def demand_table(results, text: Text) -> dict[str, Any]:
     """Every asset by place: who, what it can do, what it asks for, how sure."""
     nodes = {n.name: n for n in results.nodes if n.kind == "asset"}
-    loose = {r["id"]: loose_fields(r) for r in results.sources if r.get("kind") == "asset"}
-    weights = sum(float(getattr(n, "weight", 0.0)) for n in nodes.values())
+    loose = {r["id"]: unsure(r, text) for r in results.sources if r.get("kind") == "asset"}
     found = places(results)
     rows = []
     for place in found:
         rows.append(Row(group=heading(place, text)))
         for name in place.members:
             node = nodes[name]
-            fields = loose.get(name)
-            said = text("list.joiner").join(fields) if fields else ""
-            said = text("assumptions.fields", fields=said) if said else ""
             profile = getattr(node, "need_name", None)
             terrain = getattr(node, "horizon", None) is not None
             weight = float(getattr(node, "weight", 0.0))
@@ -163,8 +159,8 @@ def demand_table(results, text: Text) -> dict[str, Any]:
                     Cell(text("demand.terrain" if terrain else "demand.smooth"), "k"),
                     Cell(", ".join(_terminal(t) for t in node.terminals) or fmt.NONE),
                     Cell(profile or fmt.NONE, "k"),
-                    number(fmt.percent(weight / weights) if weights else fmt.NONE),
-                    badge(node.confidence, text, said),
+                    number(f"{weight:g}"),
+                    badge(node.confidence, text, loose.get(name, "")),
                 ))
             )  # fmt: skip
     columns = ("asset", "operator", "mask", "terrain", "terminals", "profile", "weight",

@@ -5,9 +5,9 @@
   function draw(box) {
     if (box.dataset.drawn || !box.offsetParent) { return; }
     box.dataset.drawn = "1";
-    var spec = JSON.parse(document.getElementById("data-" + box.dataset.figure).textContent);
-    box.style.minHeight = spec.layout.height + "px";
-    Plotly.newPlot(box, spec.data, spec.layout, config);
+    var made = spec(box);
+    box.style.minHeight = made.layout.height + "px";
+    Plotly.newPlot(box, made.data, made.layout, config);
   }
   var boxes = Array.prototype.slice.call(document.querySelectorAll(".figure"));
   boxes.forEach(function (box) {
@@ -22,7 +22,19 @@
       setTimeout(function () { next(i + 1); }, 0);
     }
   })(0);
-  // on paper every tab is laid out, at a width that a page holds
+  function spec(box) {
+    return JSON.parse(document.getElementById("data-" + box.dataset.figure).textContent);
+  }
+  // on paper every tab is laid out, at a width that a page holds, in colours without patterns
+  function onPaper(box) {
+    var made = spec(box);
+    made.data.forEach(function (trace) {
+      if (trace.meta && trace.meta.plain) { trace.marker = {color: trace.meta.plain}; }
+    });
+    made.layout.width = 980;
+    made.layout.autosize = false;
+    return made;
+  }
   var panels = Array.prototype.slice.call(document.querySelectorAll(".panel"));
   function paper(on) {
     panels.forEach(function (panel) {
@@ -31,10 +43,10 @@
       if (!on) { delete panel.dataset.shut; }
     });
     boxes.forEach(function (box) {
-      draw(box);
-      if (box.dataset.drawn && box.offsetParent) {
-        Plotly.relayout(box, on ? {width: 980, autosize: false} : {width: null, autosize: true});
-      }
+      if (!on && !box.dataset.drawn) { return; }
+      var made = on ? onPaper(box) : spec(box);
+      box.dataset.drawn = "1";
+      Plotly.react(box, made.data, made.layout, config);
     });
   }
   window.addEventListener("beforeprint", function () { paper(true); });

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cislunar import display as fmt
-from cislunar.report.cells import loose_fields
+from cislunar.report.cells import unsure
 from cislunar.report.demand import full_name
 from cislunar.report.demand import where as place
 from cislunar.text import Text
@@ -35,7 +35,6 @@ def supply_rows(results, text: Text) -> list[Supplier]:
         record = records.get((node.kind, node.name)) or records.get(
             ("constellation", getattr(node, "constellation", None)), {}
         )
-        loose = loose_fields(record)
         if node.kind == "spacecraft":
             where = text("list.joiner").join(
                 [describe_orbit(node.orbit, text), *_flown(results.trajectories, node.name, text)]
@@ -59,9 +58,7 @@ def supply_rows(results, text: Text) -> list[Supplier]:
                 terminals=", ".join(_terminal(t) for t in node.terminals) or fmt.NONE,
                 confidence=node.confidence or "",
                 full_name=full_name(node, text),
-                loose=text("assumptions.fields", fields=text("list.joiner").join(loose))
-                if loose
-                else "",
+                loose=unsure(record, text),
             )
         )
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlparse
 
@@ -11,7 +12,17 @@ from cislunar import display as fmt
 from cislunar.plots.bars import cause_hours
 from cislunar.report import demand, offers, scores
 from cislunar.report.answer import answer_sentences, needs_table, why_sentences
-from cislunar.report.cells import Cell, Row, badge, cause, head, loose_fields, number, service
+from cislunar.report.cells import (
+    Cell,
+    Row,
+    badge,
+    cause,
+    head,
+    loose_fields,
+    number,
+    service,
+    unsure,
+)
 from cislunar.report.limits import limit_sentences
 from cislunar.report.supply import supply_rows
 from cislunar.text import Text
@@ -262,14 +273,25 @@ def _assumptions(results, text):
         rank = ORDER.index(sure) if sure in ORDER else len(ORDER)
         return (rank > 0, not loose_fields(record), rank, str(record["kind"]), str(record["id"]))
 
-    records = sorted(results.assumptions, key=place)
+    # a primary record belongs here too if one of its fields is assumed or unverified
+    known = {(r["kind"], r["id"]) for r in results.assumptions}
+    partly = [
+        r
+        for r in results.sources
+        if (r["kind"], r["id"]) not in known and (loose_fields(r) or loose_fields(r, "assumption"))
+    ]
+    records = sorted([*results.assumptions, *partly], key=place)
     rows, count = [], 0
     for r in records:
-        loose = loose_fields(r)
-        count += bool(loose) or r.get("confidence") == "unverified"
+        count += bool(loose_fields(r)) or r.get("confidence") == "unverified"
         name, summary = _said(r, text, "name"), _said(r, text, "summary", "value")
-        said = text("assumptions.fields", fields=text("list.joiner").join(loose)) if loose else ""
-        marked = badge(r.get("confidence"), text, said)
+        marked = badge(r.get("confidence"), text, unsure(r, text))
+        assumed = loose_fields(r, "assumption")
+        if assumed and r.get("confidence") != "assumption":
+            fields = text("list.joiner").join(assumed)
+            marked = replace(
+                marked, entries=(*marked.entries, text("assumptions.assumed", fields=fields))
+            )
         rows.append(
             Row((
                 Cell(str(r.get("id", "")), "code"),
