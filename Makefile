@@ -30,7 +30,8 @@ notebooks: $(READY)
 	$(BIN)/python -m pytest -q tests/test_notebooks.py
 
 benchmark: $(READY)
-	$(BIN)/python -m pytest -q benchmarks --benchmark-only
+	$(BIN)/python benchmarks/bench_families.py
+	$(BIN)/python benchmarks/bench_propagate.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
