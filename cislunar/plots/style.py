@@ -70,12 +70,12 @@ def bar_marker(cause: str) -> dict:
 
 
 def plain_colour(cause: str) -> str:
-    """A colour that tells a cause from its family without a pattern: tints of the family's.
+    """A colour that tells a cause from its family without a pattern: shades of the family's.
 
     For paper, where thousands of patterned bars are more than a printer's page can hold.
     """
     colour, pattern = colour_of(cause), pattern_of(cause)
-    toward, share = {"/": (255, 0.6), ".": (255, 0.35), "x": (0, 0.4)}.get(pattern, (255, 0.0))
+    toward, share = {"/": (0, 0.4), ".": (255, 0.4), "x": (0, 0.75)}.get(pattern, (255, 0.0))
     channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return "#" + "".join(f"{round(c + share * (toward - c)):02x}" for c in channels)
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cislunar import display as fmt
 from cislunar.plots.bars import cause_hours, option_label
-from cislunar.report.cells import service
+from cislunar.report.cells import service, span_of
 from cislunar.report.offers import NOTHING_H, differential, gap, is_later, year
 from cislunar.text import Text
 
@@ -90,7 +90,7 @@ def _by_owner(results, needs, text):
     names = needs["asset"].map(owner)
     if text("owner.home") not in set(names) or names.nunique() < 2:
         return ""
-    parts = [(name, part) for name, part in needs.groupby(names, sort=False)]
+    parts = sorted(needs.groupby(names, sort=False), key=lambda p: p[0] != text("owner.home"))
     return text("answer.by_owner", items=_counted(parts, text))
 
 
@@ -114,8 +114,7 @@ def _missed(results, needs, text):
 
 
 def _range(values, text):
-    low, high = fmt.percent(values.min()), fmt.percent(values.max())
-    return low if low == high else text("answer.range", low=low, high=high)
+    return span_of(fmt.percent(values.min()), fmt.percent(values.max()), text)
 
 
 def _longest(results, needs, text, space):

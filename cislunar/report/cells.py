@@ -63,7 +63,8 @@ def cause(code: Any, text: Text) -> Cell:
 
 def head(text: Text, *names: str, numbers=()) -> list[tuple[str, str]]:
     """Column headings: the word of each name, and ``n`` where numbers stand below."""
-    return [(text(f"col.{n}"), "n" if n in numbers else "") for n in names]
+    wide = {"share_of_time": "n wide"}
+    return [(text(f"col.{n}"), wide.get(n, "n") if n in numbers else "") for n in names]
 
 
 def service(name: Any, text: Text) -> str:
@@ -80,3 +81,8 @@ def unsure(record: dict, text: Text) -> str:
     """The unverified fields of a record in words, empty if there are none."""
     fields = loose_fields(record)
     return text("assumptions.fields", fields=text("list.joiner").join(fields)) if fields else ""
+
+
+def span_of(low: str, high: str, text: Text) -> str:
+    """``low to high``, or the one value if they print alike."""
+    return low if low == high else text("answer.range", low=low, high=high)

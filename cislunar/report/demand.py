@@ -62,7 +62,7 @@ def _apart_km(a, b) -> float:
 
 def where(latitude_deg: float, longitude_deg: float, text: Text) -> str:
     """A place in words: ``89.45° S, 137.31° W``."""
-    longitude_deg = (longitude_deg + 180) % 360 - 180
+    longitude_deg = 180.0 - (180.0 - longitude_deg) % 360
     lat = text("place.north" if latitude_deg >= 0 else "place.south", n=f"{abs(latitude_deg):.2f}")
     lon = text("place.east" if longitude_deg >= 0 else "place.west", n=f"{abs(longitude_deg):.2f}")
     return lat + text("list.joiner") + lon

@@ -6,7 +6,7 @@ from typing import Any
 
 from cislunar import display as fmt
 from cislunar.report import demand
-from cislunar.report.cells import service
+from cislunar.report.cells import service, span_of
 from cislunar.report.scores import SHARE
 from cislunar.text import Text
 
@@ -32,7 +32,10 @@ def limit_sentences(results, text: Text) -> list[str]:
 
 def _supply(results, text):
     craft = [n for n in results.nodes if n.kind == "spacecraft"]
-    assumed = [n for n in craft if n.confidence in ("assumption", "unverified")]
+    sure = {r["id"]: r.get("confidence") for r in results.sources if r["kind"] == "spacecraft"}
+    assumed = [
+        n for n in craft if (n.confidence or sure.get(n.name)) in ("assumption", "unverified")
+    ]
     if not craft:
         return []
     return [text("limit.supply", count=len(assumed), total=len(craft))]
@@ -46,7 +49,7 @@ def _time_share(results, text):
         return []
     out = text("limit.stations")
     frame: Any = results.comm_scores
-    if SHARE in frame:
+    if SHARE in frame and min(shares) < 1.0:
         found = frame[frame["need_availability_frac"].notna() & frame[SHARE].notna()]
         if len(found):
             share, need, own = (
@@ -55,9 +58,9 @@ def _time_share(results, text):
             )
             worse = (share < need - 1e-9) & (own >= need - 1e-9)
             low = found.loc[share.idxmin()]
+            given = span_of(fmt.percent(min(shares), 0), fmt.percent(max(shares), 0), text)
             out += (" " if text.language == "en" else "") + text(
-                "limit.share", low=fmt.percent(min(shares), 0), high=fmt.percent(max(shares), 0),
-                count=int(worse.sum()), total=len(found), asset=low["asset"],
+                "limit.share", given=given, count=int(worse.sum()), total=len(found), asset=low["asset"],
                 service=service(low["service"], text), least=fmt.percent(low[SHARE]),
             )  # fmt: skip
     return [out]

@@ -32,6 +32,7 @@
       if (trace.meta && trace.meta.plain) { trace.marker = {color: trace.meta.plain}; }
     });
     made.layout.width = 980;
+    made.layout.height = Math.min(made.layout.height, 620);
     made.layout.autosize = false;
     return made;
   }
@@ -46,6 +47,7 @@
       if (!on && !box.dataset.drawn) { return; }
       var made = on ? onPaper(box) : spec(box);
       box.dataset.drawn = "1";
+      box.style.minHeight = made.layout.height + "px";
       Plotly.react(box, made.data, made.layout, config);
     });
   }

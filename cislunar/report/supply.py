@@ -56,7 +56,7 @@ def supply_rows(results, text: Text) -> list[Supplier]:
                 operator=node.operator or fmt.NONE,
                 where=where,
                 terminals=", ".join(_terminal(t) for t in node.terminals) or fmt.NONE,
-                confidence=node.confidence or "",
+                confidence=node.confidence or record.get("confidence") or "",
                 full_name=full_name(node, text),
                 loose=unsure(record, text),
             )

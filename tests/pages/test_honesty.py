@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from cislunar.plots import bars, style
@@ -84,9 +85,9 @@ def test_places_are_told_apart_beyond_five_kilometres(run):
 def test_limits_stand_beside_the_answer(run, language):
     found = " ".join(limits.limit_sentences(run, Text(language)))
     expected = {
-        "en": ("One month is one sample", "contention", "always free", "30 % to 30 %",
+        "en": ("One month is one sample", "contention", "always free", "(30 % by station",
                "single-epoch", "no terrain horizon", "Costs of options are assumptions"),
-        "ja": ("標本", "競合", "常時割り当て", "30 %～30 %", "単独時刻", "地平線データがなく",
+        "ja": ("標本", "競合", "常時割り当て", "局により30 %、", "単独時刻", "地平線データがなく",
                "候補の費用は"),
     }[language]  # fmt: skip
     for phrase in expected:
@@ -236,6 +237,9 @@ def test_causes_that_grey_print_makes_alike_differ_by_pattern():
         red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
         return 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
 
+    for causes in (("few-sources", "geometry"), ("below-horizon", "mask", "terrain", "occulted")):
+        shades = [grey(style.plain_colour(cause)) for cause in causes] + [grey(style.SERVED)]
+        assert np.diff(np.sort(shades)).min() > 0.03
     plain = [grey(colour) for colour, pattern, _ in style.CAUSES.values() if not pattern]
     for k, one in enumerate(plain):
         for other in plain[k + 1 :]:
