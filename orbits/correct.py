@@ -49,6 +49,7 @@ REAL = System(EARTH_MOON.mu, ((GM_EARTH_KM3_S2 + GM_MOON_KM3_S2) / _RATE**2) ** 
 LOCK_DAYS = 0.01  # how near the mean revolution must come
 PHASE_DEG = 3.0  # and the phase at the epoch
 _AIM_DAYS, _AIM_DEG = 0.004, 1.5
+_SHIFTS_DEG = (0.0, 2.5, -2.5)  # from which a DRO's phase is tried
 _RETRIES = 8
 _MARGIN_REVS = 1  # flown beyond both ends
 _LEAST_REVS = 13  # and in all, so that a mean is a mean
@@ -467,6 +468,18 @@ def _shoot_once(task, shape, phase_deg, period_s, model, like, way) -> _Found:
 
 def _fly_stable(task: _Task, t):
     """States (N, 6) on the grid and notes, for a DRO: one state, flown."""
+    failed: ConvergenceError | None = None
+    for shift_deg in _SHIFTS_DEG:  # large ones last only from some of the phases allowed
+        for by_angle in (False, True):
+            try:
+                return _fly_fitted(task, t, by_angle, shift_deg)
+            except ConvergenceError as fault:
+                failed = failed or fault
+    assert failed is not None
+    raise failed
+
+
+def _fly_fitted(task: _Task, t, by_angle, shift_deg):
     period_s = _locked_s(task.orbit)
     shape = _native(task.orbit)
     revs = min(max(_FIT_DAYS * DAY_S, task.end_s) / period_s, _FIT_REVS)
@@ -482,13 +495,14 @@ def _fly_stable(task: _Task, t):
         model = replace(model, degree=_FAR_DEGREE)  # for the choice of state; the flight has all
     # a choice, not the flight: a looser tolerance does
     arc = replace(task.arc(*span, task.model), model=model, rtol=1e-10)
-    phase, length, state, hint = task.phase_deg, period_s, None, None
+    phase, length, state, hint = task.phase_deg + shift_deg, period_s, None, None
     worst, mean_s, events = (math.inf, math.inf), period_s, None
     needed = max(abs(task.start_s), abs(task.end_s))
     for _ in range(_RETRIES):
         state, reached, hint = fit_state(
-            arc, shape, phase, length, end_s, task.ephemeris, needed_s=needed, hint=hint
-        )
+            arc, shape, phase, length, end_s, task.ephemeris, needed_s=needed, hint=hint,
+            by_angle=by_angle,
+        )  # fmt: skip
         dense = np.arange(
             max(span[0], min(reached, -1.2 * period_s)),
             min(span[1], max(reached, 1.2 * period_s)),

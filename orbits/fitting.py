@@ -21,20 +21,23 @@ STEP_KM = 3000.0  # no step moves the state further
 ROUGH, FINE = 1e-2, 1e-4  # least relative gain of a step that is worth another
 
 
-def fit_state(arc: Arc, shape, phase_deg, period_s, end_s, ephemeris, *, needed_s, hint=None):
+def fit_state(
+    arc: Arc, shape, phase_deg, period_s, end_s, ephemeris, *, needed_s, hint=None, by_angle=False
+):
     """State (6), km and km/s, MOON_ICRF, at the epoch; the time it was fitted to; its hint (3).
 
     The position is that of the placed ``shape``; the velocity makes the flight to ``end_s`` (either
     sign) stay nearest it by least squares, over a few revolutions first, or at once from the
     ``hint`` (velocity beyond the placed one on rotating axes, km/s) of a fit nearby. What is
-    periodic in the deviation stays; what grows, from a wrong mean period, does not. Raises
+    periodic in the deviation stays; what grows, from a wrong mean period, does not. ``by_angle``
+    places the shape in step with the Moon's angle, not with time. Raises
     ConvergenceError when no flight stays near as far as ``needed_s``.
     """
     step = math.copysign(period_s / NODES_PER_REV, end_s)
     node_t = np.arange(max(int(end_s / step), 2 * NODES_PER_REV) + 1) * step
     node_t = node_t[(node_t >= arc.table.start_s) & (node_t <= arc.table.end_s)]
     count = len(node_t) - 1
-    reference = place(shape, phase_deg, period_s, arc.epoch, node_t, ephemeris)
+    reference = place(shape, phase_deg, period_s, arc.epoch, node_t, ephemeris, by_angle=by_angle)
     axes = rotation("EARTH_MOON_ROTATING", arc.epoch, node_t, ephemeris)
     size = float(np.linalg.norm(reference[:, :3], axis=1).mean())
     speed = 2 * math.pi / period_s

@@ -405,6 +405,19 @@ def test_where_the_direct_attempt_fails_another_is_made(de440, orbit, days):
     assert distance.max() < 1.15 * orbit.apolune_km
 
 
+@pytest.mark.parametrize("when", ["2033-03-15", "2033-11-20"])
+def test_a_far_dro_lasts_a_year_at_awkward_epochs(de440, when):
+    epoch = Epoch.parse(f"{when}T00:00:00 UTC")
+    flown = fly(dro(90000), 0.0, epoch, 0.0, YEAR, 3600.0, de440, ForceModel.point_mass())
+    place = rotating(flown, de440)
+    distance = np.linalg.norm(place, axis=1)
+    assert 70000 < distance.min() < distance.max() < 1.4 * dro(90000).apolune_km
+    near = crossing_times(flown.t_s, place[:, 1], place[:, 0] < 0)
+    assert mean_s(near) / DAY == pytest.approx(dro(90000).period_days, abs=0.02)
+    assert place[0, 0] < 0
+    assert abs(math.degrees(math.atan2(place[0, 1], -place[0, 0]))) < 6
+
+
 def test_what_cannot_be_flown_is_said(de440):
     model = ForceModel.point_mass()
     with pytest.raises(FamilyError, match="cr3bp or kepler"):
