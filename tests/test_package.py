@@ -6,24 +6,56 @@ import importlib.metadata
 import tomllib
 from pathlib import Path
 
+import pytest
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def test_every_locked_version_installs_on_the_oldest_python():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    oldest = project["requires-python"].removeprefix(">=") + ".0"
+def pins():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    read = {}
-    for name, version in pins.items():
+    found = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in found}
+
+
+def metadata_of_pins():
+    """Metadata of the pinned versions, as far as they are what is installed here."""
+    found = {}
+    for name, version in pins().items():
         try:
             installed = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
             continue  # pinned for another platform or Python
         if installed.version == version:
-            read[name] = installed.metadata["Requires-Python"] or ""
-    assert len(read) > 0.9 * len(pins)  # else this environment is not the locked one
-    refusing = {n: r for n, r in read.items() if oldest not in SpecifierSet(r)}
+            found[name] = installed.metadata
+    assert len(found) > 0.9 * len(pins())  # else this environment is not the locked one
+    return found
+
+
+def test_every_locked_version_installs_on_the_oldest_python():
+    oldest = PROJECT["requires-python"].removeprefix(">=") + ".0"
+    asked = {name: data["Requires-Python"] or "" for name, data in metadata_of_pins().items()}
+    refusing = {name: r for name, r in asked.items() if oldest not in SpecifierSet(r)}
     assert not refusing, f"Python {oldest} cannot install {refusing}"
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_the_locked_versions_suit_each_other(python):
+    locked = pins()
+    asked = [("this project", r) for r in PROJECT["dependencies"]]
+    asked += [("this project", r) for r in PROJECT["optional-dependencies"]["dev"]]
+    for name, data in metadata_of_pins().items():
+        asked += [(name, r) for r in data.get_all("Requires-Dist") or []]
+    there = {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
+    wrong = []
+    for name, text in asked:
+        need = Requirement(text)
+        if need.marker is not None and not need.marker.evaluate(there):
+            continue
+        version = locked.get(canonicalize_name(need.name))
+        if version is None or not need.specifier.contains(version, prereleases=True):
+            wrong.append(f"{name} needs {text}, locked is {version}")
+    assert not wrong
