@@ -99,6 +99,8 @@ def coverage_map(
     region, latitude, longitude, values, corners = cells(results, variable, region)
     shown, unit, title = _quantity(variable, values, text)
     low, high = _range(variable, shown)
+    capped = bool((shown[np.isfinite(shown)] > high * (1 + 1e-9)).any())
+    scale = text("map.capped", unit=unit) if capped else unit
     project = projection.choose(latitude, longitude)
     data = _polygons(shown, low, high, corners, longitude, project)
     x, y = project(latitude, longitude)
@@ -110,7 +112,7 @@ def coverage_map(
                 "size": 9, "opacity": 0.0, "color": shown[good], "colorscale": style.CIVIDIS,
                 "cmin": low, "cmax": high, "showscale": True,
                 "colorbar": {
-                    "title": {"text": unit, "side": "top"}, "thickness": 14, "len": 0.85,
+                    "title": {"text": scale, "side": "top"}, "thickness": 14, "len": 0.85,
                     "outlinewidth": 0,
                 },
             },
@@ -140,6 +142,9 @@ def _range(variable, shown):
     if not good.size:
         return 0.0, 1.0
     low, high = float(good.min()), float(good.max())
+    most = float(np.percentile(good, 95))
+    if high > 3.0 * most > 0.0:  # a few cells would leave the rest one colour
+        high = most
     return low, high if high > low else low + 1.0
 
 
@@ -182,7 +187,7 @@ def _labels(x, y, words, **more):
 
 
 def _graticule(project):
-    """Lines and labels of latitude and longitude; labels on cells are white, beside them grey."""
+    """Lines and labels of latitude and longitude; those on cells have a white rim."""
     lines, labels = project.graticule()
     out = []
     for lat, lon in lines:
@@ -193,7 +198,11 @@ def _graticule(project):
         mine = [label for label in labels if label[3] == within]
         if mine:
             x, y = project(np.array([m[0] for m in mine]), np.array([m[1] for m in mine]))
-            font = {"size": 9, "color": "#ffffff", "shadow": "0 0 3px #000, 0 0 2px #000"}
+            font = {
+                "size": 9,
+                "color": style.INK,
+                "shadow": "0 0 3px #fff, 0 0 2px #fff, 0 0 1px #fff",
+            }
             more = {"textfont": font} if within else {}
             out.append(_labels(x, y, [m[2] for m in mine], **more))
     return out

@@ -60,7 +60,8 @@ def _time_share(results, text):
             low = found.loc[share.idxmin()]
             given = span_of(fmt.percent(min(shares), 0), fmt.percent(max(shares), 0), text)
             out += (" " if text.language == "en" else "") + text(
-                "limit.share", given=given, count=int(worse.sum()), total=len(found), asset=low["asset"],
+                "limit.share", given=given, count=int(worse.sum()), total=len(found),
+                asset=low["asset"],
                 service=service(low["service"], text), least=fmt.percent(low[SHARE]),
             )  # fmt: skip
     return [out]

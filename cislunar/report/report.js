@@ -32,7 +32,7 @@
       if (trace.meta && trace.meta.plain) { trace.marker = {color: trace.meta.plain}; }
     });
     made.layout.width = 980;
-    made.layout.height = Math.min(made.layout.height, 620);
+    made.layout.height = Math.min(made.layout.height, made.layout.height > 900 ? 690 : 620);
     made.layout.autosize = false;
     return made;
   }

@@ -194,3 +194,22 @@ def test_readme_picture_is_a_picture(results, tmp_path):
 def test_static_figures_are_drawn(plot):
     for figure in (plot.static_orbits(), plot.static_timeline("direct"), plot.static_map()):
         assert figure.axes
+
+
+def test_a_few_extreme_cells_do_not_flatten_a_map(results):
+    from types import SimpleNamespace
+
+    from cislunar.text import Text
+
+    coverage = results.coverage.copy()
+    metres = np.full(coverage.sizes["cell"], 100.0)
+    metres[0], metres[1:] = 25000.0, np.linspace(50.0, 150.0, metres.size - 1)
+    coverage["accuracy_3d_p95_m"] = ("cell", metres)
+    run = SimpleNamespace(**{**vars(results), "coverage": coverage})
+    marker = maps.coverage_map(run, "accuracy_3d_p95_m", None, Text("en"))["data"]
+    marker = next(t["marker"] for t in marker if t.get("marker", {}).get("showscale"))
+    assert marker["cmax"] == pytest.approx(145.0, abs=1.0)
+    assert "this or more" in marker["colorbar"]["title"]["text"]
+    share = maps.coverage_map(run, "availability_frac", None, Text("en"))["data"]
+    share = next(t["marker"] for t in share if t.get("marker", {}).get("showscale"))
+    assert (share["cmin"], share["cmax"], share["colorbar"]["title"]["text"]) == (0.0, 100.0, "%")
