@@ -9,6 +9,7 @@ import pandas as pd
 from cislunar import display as fmt
 from cislunar.plots.bars import cause_hours, option_label
 from cislunar.report.cells import service, span_of
+from cislunar.report.demand import needs_of
 from cislunar.report.offers import NOTHING_H, differential, gap, is_later, year
 from cislunar.text import Text
 
@@ -96,25 +97,26 @@ def _by_owner(results, needs, text):
 
 def _missed(results, needs, text):
     """What is missed, a service each: at how many assets, how much there is of what is asked."""
-    items = []
-    for name, part in needs[needs["verdict"] == "not-met"].groupby("service", sort=False):
-        items.append(
-            text(
-                "answer.missed_item", service=service(name, text), count=len(part),
-                got=_range(part["achieved"], text), asked=_range(part["need"], text),
-            )
-        )  # fmt: skip
-    if not items:
+    missed = needs[needs["verdict"] == "not-met"].copy()
+    if missed.empty:
         return ""
+    missed["most"] = [
+        max((n.availability_frac or 0.0 for n in needs_of(results, asset, name)), default=need)
+        for asset, name, need in zip(
+            missed["asset"], missed["service"], missed["need"], strict=True
+        )
+    ]
+    items = []
+    for name, part in missed.groupby("service", sort=False):
+        key = "answer.missed_fix" if name == "positioning" else "answer.missed_item"
+        asked = fmt.percent(part["most"].max())
+        got = span_of(
+            fmt.percent(part["achieved"].min()), fmt.percent(part["achieved"].max()), text
+        )
+        items.append(text(key, service=service(name, text), count=len(part), got=got, asked=asked))
     out = text("answer.missed", items=text("answer.joiner").join(items))
-    full = needs[(needs["verdict"] == "not-met") & (needs["achieved"] >= needs["need"])]
-    if len(full):
-        out += gap(text) + text("answer.other_grounds", count=len(full))
-    return out
-
-
-def _range(values, text):
-    return span_of(fmt.percent(values.min()), fmt.percent(values.max()), text)
+    full = int((missed["achieved"] >= missed["most"]).sum())
+    return out + (gap(text) + text("answer.other_grounds", count=full) if full else "")
 
 
 def _longest(results, needs, text, space):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cislunar import display as fmt
+from cislunar.needs import hardest_first, rate_bps, rms_limit_m
 from cislunar.report.cells import Cell, Row, badge, head, number, service, unsure
 from cislunar.text import Text
 from orbits.constants import MOON_RADIUS_KM
 
 SAME_PLACE_KM = 5.0  # nearer than this, two assets see one sky: together they are one sample
-DEFAULT_RATE_BPS = 1e6
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,12 @@ def full_name(node, text: Text) -> str:
     return name if name and name != node.name else ""
 
 
-def needs_of(results, asset: str, wanted: str) -> tuple[Any, ...]:
-    """An asset's needs of one service, in the profile's order."""
+def needs_of(results, asset: str, wanted: str) -> list[Any]:
+    """An asset's needs of one service; the figures of the tables are for the first of them."""
     for node in results.nodes:
         if node.name == asset:
-            return tuple(n for n in getattr(node, "needs", ()) if n.service == wanted)
-    return ()
-
-
-def rate_of(need) -> float:
-    given = None if need is None else getattr(need, "min_rate_bps", None)
-    return DEFAULT_RATE_BPS if given is None else float(given)
+            return hardest_first(getattr(node, "needs", ()), wanted)
+    return []
 
 
 def basis(need, text: Text) -> str:
@@ -104,8 +99,6 @@ def basis(need, text: Text) -> str:
 
 def accuracy(need, text: Text) -> str:
     """A need's accuracy in its own measure, and the RMS that it permits."""
-    from cislunar.needs import rms_limit_m
-
     if need is None or getattr(need, "accuracy_m", None) is None:
         return ""
     return text(
@@ -119,7 +112,7 @@ def criteria(need, text: Text) -> str:
     """Everything that a need asks, in words and units."""
     parts = []
     if need.service != "positioning":
-        parts.append(text("need.rate", n=fmt.rate(rate_of(need))))
+        parts.append(text("need.rate", n=fmt.rate(rate_bps(need))))
     if need.availability_frac is not None:
         share = fmt.percent(need.availability_frac)
         parts.append(text("need.availability", n=share, basis=basis(need, text)))

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from cislunar import display as fmt
+from cislunar.needs import achieved_frac, rate_bps
 from cislunar.plots import style
 from cislunar.report import demand
 from cislunar.report.cells import ICONS, Cell, Row, head, number, service, verdict
 from cislunar.text import Text
+from orbits.intervals import Intervals
 
 SHARE = "availability_time_share_frac"
 
@@ -38,7 +40,7 @@ def overview(results, text: Text) -> dict[str, Any]:
                 cells.append(Cell(fmt.percent(share), "score", code, ICONS.get(code, "")))
             rows.append(Row(tuple(cells)))
     rates = [
-        demand.rate_of(next(iter(demand.needs_of(results, asset, name)), None))
+        rate_bps(next(iter(demand.needs_of(results, asset, name)), None))
         for asset, row in scores.items()
         for name in row
         if name != "positioning"
@@ -56,47 +58,43 @@ def overview(results, text: Text) -> dict[str, Any]:
 def faults(results, row: dict, text: Text) -> list[str]:
     """Which of an asset's needs of a service are missed, as far as the tables show it.
 
-    Availability, longest gap and latency are those of the first need, at its own rate; the volume
-    is the same for all. A need of another rate can only be seen to miss its volume.
+    Availability, longest gap and latency are those of the need of the highest rate; for a lower
+    rate they are the worst case. The volume is the same for all.
     """
     if str(row["verdict"]) != "not-met":
         return []
-    out = []
-    for k, need in enumerate(demand.needs_of(results, row["asset"], row["service"])):
-        if k == 0 or demand.rate_of(need) == demand.rate_of(_first(results, row)):
-            share = achieved(results, row, need)
-            asked = need.availability_frac
-            if asked is not None and share is not None and share < asked - 1e-9:
-                out.append(
-                    text("fault.availability", got=fmt.percent(share), asked=fmt.percent(asked),
-                         basis=demand.basis(need, text))
-                )  # fmt: skip
-            for key, column in (("max_gap_s", "longest_gap_s"), ("latency_s", "latency_p95_s")):
-                limit, value = getattr(need, key, None), row[column]
-                if limit is not None and not fmt.missing(value) and float(value) > limit:
-                    out.append(
-                        text(f"fault.{key}", got=fmt.duration(value, text),
-                             asked=fmt.duration(limit, text))
-                    )  # fmt: skip
+    out, needs = [], demand.needs_of(results, row["asset"], row["service"])
+    for need in needs:
+        said = _short_of(results, row, need, text)
+        rate = rate_bps(need)
+        if said and rate < rate_bps(needs[0]):
+            said = [text("fault.lower", rate=fmt.rate(rate), said=text("list.joiner").join(said))]
+        out += said
         volume = getattr(need, "volume_bit_per_day", None)
         if volume is not None and float(row["volume_bit_per_day"]) < volume:
-            out.append(
-                text("fault.volume", got=fmt.volume(row["volume_bit_per_day"]),
-                     asked=fmt.volume(volume))
-            )  # fmt: skip
+            found = fmt.volume(row["volume_bit_per_day"])
+            out.append(text("fault.volume", got=found, asked=fmt.volume(volume)))
     return list(dict.fromkeys(out))
 
 
-def _first(results, row):
-    needs = demand.needs_of(results, row["asset"], row["service"])
-    return needs[0] if needs else None
+def _short_of(results, row, need, text) -> list[str]:
+    out, share, asked = [], achieved(results, row, need), need.availability_frac
+    if asked is not None and share is not None and share < asked - 1e-9:
+        basis = demand.basis(need, text)
+        out.append(
+            text("fault.availability", got=fmt.percent(share), asked=fmt.percent(asked),
+                 basis=basis)
+        )  # fmt: skip
+    for key, column in (("max_gap_s", "longest_gap_s"), ("latency_s", "latency_p95_s")):
+        limit, value = getattr(need, key, None), row[column]
+        if limit is not None and not fmt.missing(value) and float(value) > limit:
+            got, most = fmt.duration(value, text), fmt.duration(limit, text)
+            out.append(text(f"fault.{key}", got=got, asked=most))
+    return out
 
 
 def achieved(results, row: dict, need) -> float | None:
-    """Availability of the first need's rate on a need's own basis, from the gaps."""
-    from cislunar.needs import achieved_frac
-    from orbits.intervals import Intervals
-
+    """Availability at the highest rate needed, on a need's own basis, from the gaps."""
     basis = getattr(need, "availability_basis", None) or "span"
     if basis == "span":
         return float(row["availability_frac"])
@@ -135,7 +133,7 @@ def scorecard(results, text: Text) -> dict[str, Any]:
             number(fmt.percent(r["availability_frac"])),
             number(fmt.percent(r.get(SHARE))),
             number(fmt.percent(r["need_availability_frac"]), *asked),
-            number(fmt.rate(demand.rate_of(need))),
+            number(fmt.rate(rate_bps(need))),
             number(
                 f"{fmt.duration(r['longest_gap_s'], text)} / {fmt.duration(r['mean_gap_s'], text)}"
             ),

@@ -112,10 +112,20 @@ def test_availability_under_time_shares_is_a_column(run, results):
 
 def test_a_missed_need_says_what_it_misses(run):
     row = run.comm_scores[run.comm_scores["service"] == "relay"].iloc[0].to_dict()
-    found = scores.faults(run, row | {"verdict": "not-met"}, Text("en"))
-    assert any("of each Earth day, 90.0\u00a0% asked" in f for f in found)
+    row |= {"verdict": "not-met", "availability_frac": 0.6}
+    found = scores.faults(run, row, Text("en"))
     assert any(f == "86.4\u00a0Gbit a day, 800\u00a0Gbit asked" for f in found)
+    lower = [f for f in found if f.startswith("need at 1.0\u00a0Mbit/s, where this is the worst")]
+    assert len(lower) == 1
+    assert "of each Earth day, 90.0\u00a0% asked" in lower[0]
+    assert not any("50.0\u00a0% asked" in f for f in found)  # 60 % is enough for that need
     assert scores.faults(run, row | {"verdict": "met"}, Text("en")) == []
+
+
+def test_what_the_answer_says_is_asked_is_the_most_asked(run):
+    found = " ".join(answer.answer_sentences(run, Text("en")))
+    assert "relay at 4 assets" in found
+    assert "up to 90.0\u00a0% asked" in found
 
 
 def test_the_share_on_a_days_basis_is_that_of_the_worst_day(run):
