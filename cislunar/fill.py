@@ -118,7 +118,7 @@ def rank_options(
             before = asked.unserved_h(together)
             after = asked.unserved_h((*together, option.id))
         except CislunarError as fault:
-            notes.append((f"not evaluated: {fault}", f"評価できません: {fault}"))
+            notes.append((f"not evaluated: {fault}", f"評価できない: {fault}"))
             row["status"] = "not-evaluated"
         else:
             row |= _gains(before, after, base_total_h, option.cost_oku_jpy, weights or {})

@@ -43,7 +43,9 @@ class DroOrbit(Record):
     period_days: Days | None = key("period in the rotating frame, days")
     resonance: Resonance | None = key("synodic resonance p:q")
     phase_deg: Angle = key("360 x time / period since the near-side crossing, deg", 0.0)
-    amplitude_z_km: Kilometres | None = key("largest |z| of a spatial member, km; each has one amplitude")
+    amplitude_z_km: Kilometres | None = key(
+        "largest |z| of a spatial member, km; each has one amplitude"
+    )
 
     @model_validator(mode="after")
     def _parameter(self):

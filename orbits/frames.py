@@ -24,7 +24,7 @@ from functools import lru_cache
 import numpy as np
 
 from orbits.constants import DAY_S, DEG
-from orbits.ephemeris import Ephemeris
+from orbits.ephemeris import FIRST_S, LAST_S, Ephemeris
 from orbits.epoch import Epoch
 from orbits.errors import InputError
 
@@ -218,9 +218,11 @@ def _build(axes, epoch, t, ephemeris, rates):
     matrix = make(epoch, t, ephemeris)
     if not rates:
         return matrix, None
-    h = _DIFFERENCE_S  # the planes' turning needs accelerations: differenced instead
-    rate = (make(epoch, t + h, ephemeris) - make(epoch, t - h, ephemeris)) / (2 * h)
-    return matrix, rate
+    # the planes' turning needs accelerations: differenced instead, one-sided at the data's ends
+    before = np.maximum(t - _DIFFERENCE_S, np.minimum(t, FIRST_S - epoch.tdb_s))
+    after = np.minimum(t + _DIFFERENCE_S, np.maximum(t, LAST_S - epoch.tdb_s))
+    step = (after - before)[..., None, None]
+    return matrix, (make(epoch, after, ephemeris) - make(epoch, before, ephemeris)) / step
 
 
 def rotation(axes: str, epoch: Epoch, t_s, ephemeris: Ephemeris) -> np.ndarray:

@@ -186,3 +186,13 @@ def test_faults():
         transform(np.zeros(6), "MOON_SOUTH", "MOON_ICRF", START, 0.0, DE440)
     with pytest.raises(SpanError):
         rotation("MOON_ME", START, 1e12, DE440)
+
+
+def test_rates_reach_the_first_and_last_instants_of_the_data():
+    """At the very ends the turning is differenced to one side; it stays that of a minute inside."""
+    for text, inside_s in (("1900-01-01T00:00:00 TDB", 60.0), ("2050-12-31T00:00:00 TDB", -60.0)):
+        epoch = Epoch.parse(text)
+        for axes in ("EARTH_MOON_ROTATING", "MOON_OP"):
+            rate = rotation_and_rate(axes, epoch, np.array([0.0, inside_s]), De440.open())[1]
+            assert np.abs(rate[0] - rate[1]).max() < 1e-9
+            assert np.abs(rate[0]).max() > 1e-10
