@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cislunar.plots import maps, projection, style
-from cislunar.plots.orbits import NEAR_KM, _reach, rotating_paths
+from cislunar.plots.orbits import NEAR_DAYS, NEAR_KM, POINTS, _reach, rotating_paths
 from cislunar.plots.timeline import merged, places, segments, services
 from cislunar.text import Text
 from orbits.constants import MOON_RADIUS_KM
@@ -49,13 +49,15 @@ def static_orbits(results, text: Text | None = None):
 def _orbit_axes(axes, results, text):
     paths = rotating_paths(results)
     near = [name for name, path in paths.items() if np.abs(path).max() < NEAR_KM]
+    days = min(NEAR_DAYS, float(results.scenario.duration_days))
+    early = rotating_paths(results, POINTS, days * 86400.0)  # a month of ellipses is a grey disc
     panels = (
-        (0, 1, "orbits.xy", list(paths)), (0, 2, "orbits.xz", list(paths)),
-        (0, 2, "orbits.near", near or list(paths)),
+        (0, 1, "orbits.xy", list(paths), paths), (0, 2, "orbits.xz", list(paths), paths),
+        (0, 2, "orbits.near", near or list(paths), early),
     )  # fmt: skip
-    for ax, (i, j, word, members) in zip(axes, panels, strict=False):
+    for ax, (i, j, word, members, drawn) in zip(axes, panels, strict=False):
         reach = _reach(paths, members)
-        for k, (name, path) in enumerate(paths.items()):
+        for k, (name, path) in enumerate(drawn.items()):
             if name not in members:
                 continue
             ax.plot(
@@ -70,7 +72,7 @@ def _orbit_axes(axes, results, text):
             xlim=(-reach / 1e3, reach / 1e3), ylim=(-reach / 1e3, reach / 1e3), aspect="equal",
             xlabel="x (1000 km)", ylabel=f"{'xyz'[j]} (1000 km)",
         )  # fmt: skip
-        ax.set_title(text(word), fontsize=10, loc="left")
+        ax.set_title(text(word, days=f"{days:g}"), fontsize=10, loc="left")
         ax.annotate(
             text("orbits.earth"), xy=(-0.97, -0.9), xytext=(-0.66, -0.9), va="center",
             fontsize=9, xycoords=_unit(ax, reach), textcoords=_unit(ax, reach),
