@@ -210,18 +210,15 @@ def contact_table(
     def spread(values, dtype):
         return np.repeat(np.array(values, dtype=dtype), counts)
 
-    def joined(arrays):
-        return np.concatenate(arrays) if arrays else np.empty(0)
-
     source = spread([number[p.source] for p in passes], np.int64)
     target = spread([number[p.target] for p in passes], np.int64)
-    start = joined([p.intervals.start_s for p in passes])
+    start = _joined([p.intervals.start_s for p in passes])
     order = np.lexsort((start, target, source))
     source = source[order]
     return ContactTable(
         names=tuple(names), source=source, target=target[order], start_s=start[order],
-        end_s=joined([p.intervals.end_s for p in passes])[order],
-        owlt_s=joined([p.owlt_s for p in passes])[order],
+        end_s=_joined([p.intervals.end_s for p in passes])[order],
+        owlt_s=_joined([p.owlt_s for p in passes])[order],
         rate_bps=spread([p.rate_bps for p in passes], float)[order],
         contact_id=np.broadcast_to(np.array("", dtype=object), order.shape),
         first=np.searchsorted(source, np.arange(len(names) + 1)),
@@ -255,6 +252,10 @@ def plan_contacts(
     return _plan([p for p in passes if allowed[p.source, p.target]], by_name, tracks, closable)
 
 
+def _joined(arrays):
+    return np.concatenate(arrays) if arrays else np.empty(0)
+
+
 def _plan(passes: list[LinkPass], by_name, tracks: Tracks, before=None) -> ContactPlan:
     counts = np.array([len(p.intervals) for p in passes], dtype=np.int64)
 
@@ -263,10 +264,7 @@ def _plan(passes: list[LinkPass], by_name, tracks: Tracks, before=None) -> Conta
         column[:] = values
         return np.repeat(column, counts)
 
-    def joined(arrays):
-        return np.concatenate(arrays) if arrays else np.empty(0)
-
-    start = joined([p.intervals.start_s for p in passes])
+    start = _joined([p.intervals.start_s for p in passes])
     # a fixed order of equal starts: number the passes by their names, not by how they were found
     names = sorted(
         range(len(passes)),
@@ -279,7 +277,7 @@ def _plan(passes: list[LinkPass], by_name, tracks: Tracks, before=None) -> Conta
     rank[names] = np.arange(len(passes))
     order = np.lexsort((np.repeat(rank, counts), start))
     margin = np.ma.masked_array(
-        joined(
+        _joined(
             [np.zeros(len(p.intervals)) if p.margin_db is None else p.margin_db for p in passes]
         ),
         mask=spread([p.margin_db is None for p in passes]).astype(bool),
@@ -290,8 +288,8 @@ def _plan(passes: list[LinkPass], by_name, tracks: Tracks, before=None) -> Conta
         source=spread([p.source for p in passes])[order],
         target=spread([p.target for p in passes])[order],
         start_s=start[order],
-        end_s=joined([p.intervals.end_s for p in passes])[order],
-        owlt_s=joined([p.owlt_s for p in passes])[order],
+        end_s=_joined([p.intervals.end_s for p in passes])[order],
+        owlt_s=_joined([p.owlt_s for p in passes])[order],
         rate_bps=spread([p.rate_bps for p in passes], float)[order],
         margin_db=margin[order],
         band=spread([p.band for p in passes])[order],
