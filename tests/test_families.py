@@ -38,7 +38,8 @@ def _find(case) -> object:
     if case["family"] == "lyapunov L2":
         return lyapunov("L2", jacobi_nd=expected["jacobi_C"])
     if case["family"] == "butterfly":
-        return butterfly("northern", perilune_km=expected["r_min_moon_km"])
+        days = expected["period_TU"] * EARTH_MOON.tu_s / 86400
+        return butterfly("northern", period_days=days)
     if case["family"] == "dro":
         if case["id"].startswith("dro_2to1"):
             days = expected["period_TU"] * EARTH_MOON.tu_s / 86400
@@ -76,14 +77,13 @@ def test_members_match_published_and_independent_orbits(validation, evidence):
         assert orbit.amplitude_z_km == pytest.approx(expected["z_abs_max_km"], abs=0.05)
         state = np.array([given_["x0"], 0, given_["z0"], 0, given_["vy0"], 0])
         if case["family"] == "butterfly":
-            # published at the other crossing, half a revolution on; asked for by a perilune known
-            # to 0.5 m, which fixes the period to 3e-8
-            off, allow = np.abs(orbit.state_at_phase(180) - state).max(), 3e-8
+            # published at the other crossing, half a revolution on
+            off = np.abs(orbit.state_at_phase(180) - state).max()
         else:
-            off, allow = np.abs(orbit.state_nd - state).max(), 1e-8
-        assert off <= allow, case["id"]
+            off = np.abs(orbit.state_nd - state).max()
+        assert off <= 1e-8, case["id"]
         period = abs(orbit.period_nd - expected["period_TU"])
-        assert period <= max(allow, allowed.get("period_TU", 1e-8)), case["id"]
+        assert period <= allowed.get("period_TU", 1e-8), case["id"]
         if allowed.get("z0") == 0.0:
             assert orbit.amplitude_z_km == pytest.approx(round(orbit.amplitude_z_km, -3), abs=1e-9)
         worst["jacobi"] = max(worst["jacobi"], jacobi)
