@@ -62,7 +62,7 @@ def records_used(scenario: Scenario, names: Iterable[str]) -> Iterator[tuple[str
 
 
 def collect(scenario: Scenario, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-    """``assumptions`` (confidence not primary) and ``sources`` (all) of the records used.
+    """``assumptions`` (not primary, wholly or in a field) and ``sources`` of the records used.
 
     One entry a record: id, kind, names, what it says, confidence, single fields of other
     confidence, reason, conflicts and sources; plus the catalogue rules that every run applies.
@@ -72,7 +72,11 @@ def collect(scenario: Scenario, names: Iterable[str]) -> dict[str, list[dict[str
     entries += [_rule(name) for name in RULES]
     entries = _merged(entries)
     return {
-        "assumptions": [e for e in entries if e["confidence"] != "primary"],
+        "assumptions": [
+            e
+            for e in entries
+            if e["confidence"] != "primary" or "assumption" in e["field_confidence"].values()
+        ],
         "sources": entries,
     }
 
