@@ -12,7 +12,7 @@ import numpy as np
 
 from cislunar.fields import date_instant
 from cislunar.scenario import Scenario
-from cislunar.schema import Constellation, Need, Served, StartDates, Terminal
+from cislunar.schema import Aperture, Constellation, Need, Served, StartDates, Terminal
 from orbits.epoch import Epoch
 from orbits.errors import InputError
 from orbits.intervals import Intervals
@@ -73,6 +73,9 @@ class Node:
     name_ja: str | None = None
     site_kind: str | None = None
     max_range_km: float | None = None
+    priority: float = 1.0
+    apertures: dict[str, Aperture] = field(default_factory=dict)
+    storage_bit: float | None = None
 
     def mask_deg(self, terminal: Terminal) -> float:
         """Elevation below which ``terminal`` of this node does not work, deg."""
@@ -209,6 +212,9 @@ def _common(record: Served, scenario: Scenario) -> dict[str, Any]:
         "name_en": record.name_en,
         "name_ja": record.name_ja,
         "max_range_km": record.max_range_km,
+        "priority": record.priority,
+        "apertures": dict(record.apertures),
+        "storage_bit": record.storage_bit,
     }
 
 

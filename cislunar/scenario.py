@@ -21,6 +21,8 @@ from cislunar.records import Record, key
 from cislunar.schema import (
     Asset,
     Constellation,
+    ContactRules,
+    Contention,
     ForceModelEntry,
     ForceModelRecord,
     GroundStation,
@@ -81,6 +83,10 @@ class Scenario(Record):
     terminals: dict[str, Terminal] = key("terminals by name", {})
     needs: dict[str, tuple[Need, ...]] = key("need profiles by name", {})
     policy: Policy = key("who may use whose nodes", Policy())
+    contention: Contention | None = key(
+        "who is served when links contend; absent: every link as if it were alone"
+    )
+    contacts: ContactRules = key("how contacts are cut", ContactRules())
     options: tuple[Option, ...] = key("the pool that may fill gaps; default the group japan", ())
     budget_oku_jpy: Oku | None = key("budget of a portfolio, oku yen (1e8 yen)")
     outputs: Outputs = key("reports to write", Outputs())
@@ -124,6 +130,8 @@ class Scenario(Record):
                         f"the terminal {entry!r} is not known", "a name of terminals",
                         f"{where}.terminals",
                     )  # fmt: skip
+        for where, owner in self._terminal_owners():
+            self._check_apertures(where, owner)
         for index, asset in enumerate(self.assets):
             for entry in asset.needs:
                 if isinstance(entry, str) and entry not in self.needs:
@@ -132,6 +140,22 @@ class Scenario(Record):
                         f"assets.{index}.needs",
                     )  # fmt: skip
         return self
+
+    def _check_apertures(self, where: str, owner: Any) -> None:
+        carried = [e if isinstance(e, str) else e.id for e in owner.terminals]
+        taken: set[str] = set()
+        for name, aperture in getattr(owner, "apertures", {}).items():
+            for terminal in aperture.terminals:
+                fault = None
+                if terminal not in carried:
+                    fault = f"the node has no terminal {terminal!r}"
+                elif terminal in taken:
+                    fault = f"{terminal!r} is in two apertures"
+                if fault:
+                    raise refuse(
+                        fault, f"each of {carried} once", f"{where}.apertures.{name}.terminals"
+                    )
+                taken.add(terminal)
 
     def _all_names(self) -> Iterator[tuple[str, str, str]]:
         for k, craft in enumerate(self.spacecraft):

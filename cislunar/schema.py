@@ -204,6 +204,13 @@ ServiceStart = Annotated[
 ]
 
 
+class Aperture(Record):
+    """One antenna (or several alike) of a node that its terminals share, whatever their band."""
+
+    terminals: tuple[Name, ...] = key("ids of the node's terminals that use it", ..., min_length=1)
+    beams: Annotated[int, Range(1, 1000, whole=True)] = key("partners it serves at once", 1)
+
+
 class Served(Sourced):
     """What all nodes share: a name, an operator, terminals and when they serve."""
 
@@ -222,6 +229,13 @@ class Served(Sourced):
     outages: tuple[tuple[Instant, Instant], ...] = key("list of [from, to] out of service", ())
     clock: str | None = key("clock kind of the catalogue, for navigation sources")
     max_range_km: Positive | None = key("longest range its links work at, km")
+    priority: Annotated[float, Range(0, 1e6, low_open=True)] = key(
+        "weight of its served time where links contend", 1.0
+    )
+    apertures: dict[str, Aperture] = key(
+        "antennas that several terminals share, by name: {terminals, beams}", {}
+    )
+    storage_bit: Positive | None = key("data it can hold for later, bit; absent: no limit")
 
     @model_validator(mode="after")
     def _outages_run_forward(self):
@@ -422,6 +436,27 @@ class Option(Sourced):
     requires: tuple[dict[str, Any], ...] = key("what must exist: list of {any_of: [...]}", ())
     stationkeeping_m_s_per_year: NonNegative | None = key("cost to stay, m/s a year")
     not_computable: str | None = key("why this option cannot be computed yet; it is then skipped")
+
+
+class Contention(Record):
+    """How links that want the same terminal, antenna or beam are decided between."""
+
+    method: Literal["auto", "exact", "greedy", "none"] = key(
+        "auto: exact where small, else greedy; none: every link as if it were alone", "auto"
+    )
+    set_up_s: Seconds = key("time a beam or channel needs before it serves a new partner, s", 0.0)
+    minimum_contact_s: Seconds = key("a link is not granted for less, s", 0.0)
+    navigation_priority: Annotated[float, Range(0, 1e6, low_open=True)] = key(
+        "weight of the time a navigation signal is on, where its antenna also serves links", 1.0
+    )
+
+
+class ContactRules(Record):
+    """How contacts are cut."""
+
+    delay_tolerance_s: Annotated[float, Range(0, 10, "s", low_open=True)] | None = key(
+        "a contact is split where its light time would vary by more, s; absent: not split"
+    )
 
 
 class Outputs(Record):
