@@ -104,6 +104,123 @@ def _search(first, target, start, end, owlt, tx, usable, closed, final, node, t0
     return arrival, best
 
 
+@njit(cache=True, nogil=True)
+def _leading(at, kept, arrival, target, start, end, owlt, tx, final, goal):
+    """Of the contacts kept (those of node u are at[u]:at[u + 1]), such as can still make the goal.
+
+    Returns them and their places by node. A hair is allowed for sums taken in another order.
+    """
+    count = at.size - 1
+    latest = np.full(count, -np.inf)
+    latest[final] = goal
+    moved = True
+    while moved:
+        moved = False
+        for u in range(count):
+            for i in range(at[u], at[u + 1]):
+                c = kept[i]
+                by = min(end[c], latest[target[c]] - owlt[c]) - tx[c]
+                if by > latest[u] + 1e-5:
+                    latest[u] = by
+                    moved = True
+    out = np.empty(kept.size, dtype=np.int64)
+    place = np.zeros(count + 1, dtype=np.int64)
+    used = 0
+    for u in range(count):
+        for i in range(at[u], at[u + 1]):
+            c = kept[i]
+            if max(arrival[u], start[c]) + tx[c] + owlt[c] <= latest[target[c]] + 1e-3:
+                out[used] = c
+                used += 1
+        place[u + 1] = used
+    return out[:used], place
+
+
+@njit(cache=True, nogil=True)
+def _best(first, target, start, end, owlt, tx, usable, closed, final, node, t0, most, cap_s):
+    """The contacts of the best route, first to last; empty where there is none.
+
+    Arrival and hops order sub-routes, later validity and names do not: they are settled in turn,
+    over the few contacts that can be part of a route of the best arrival.
+    """
+    count = first.size - 1
+    nothing = np.empty(0, dtype=np.int64)
+    arrival, best = _search(
+        first, target, start, end, owlt, tx, usable, closed, final, node, t0, most
+    )
+    goal = best[most - 1]
+    if not np.isfinite(goal):
+        return nothing
+    hops = 1
+    while best[hops - 1] != goal:
+        hops += 1
+
+    kept = np.empty(start.size, dtype=np.int64)
+    at = np.zeros(count + 1, dtype=np.int64)
+    used = 0
+    for u in range(count):
+        if arrival[u] <= goal and not final[u]:
+            for c in range(first[u], first[u + 1]):
+                leave = max(arrival[u], start[c])
+                if (
+                    usable[c] and leave < end[c] and leave + tx[c] <= end[c]
+                    and leave + tx[c] + owlt[c] <= goal
+                ):  # fmt: skip
+                    kept[used] = c
+                    used += 1
+        at[u + 1] = used
+    kept, at = _leading(at, kept[:used], arrival, target, start, end, owlt, tx, final, goal)
+    v, s, e, o, x = target[kept], start[kept], end[kept], owlt[kept], tx[kept]
+
+    # the latest end that all contacts of such a route can share
+    ends = np.unique(np.minimum(e, cap_s))
+    low, high = 0, ends.size - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        _, trial = _search(at, v, s, e, o, x, e >= ends[middle], closed, final, node, t0, hops)
+        if trial[hops - 1] == goal:
+            low = middle
+        else:
+            high = middle - 1
+    may = e >= ends[low]
+
+    # of the routes left, the one whose nodes come first by name
+    path = np.empty(hops, dtype=np.int64)
+    shut = closed.copy()
+    now = t0
+    for step in range(hops):
+        shut[node] = True
+        onward = False
+        there = np.full(count, np.inf)
+        by = np.full(count, -1, dtype=np.int64)
+        for c in range(at[node], at[node + 1]):
+            if may[c] and not shut[v[c]]:
+                leave = max(now, s[c])
+                if leave < e[c] and leave + x[c] <= e[c] and leave + x[c] + o[c] < there[v[c]]:
+                    there[v[c]], by[v[c]] = leave + x[c] + o[c], c
+        left = hops - step - 1
+        for n in range(count):
+            if by[n] < 0 or there[n] > goal:
+                continue
+            if final[n]:
+                if there[n] != goal:
+                    continue
+            elif left == 0:
+                continue
+            else:
+                _, trial = _search(at, v, s, e, o, x, may, shut, final, n, there[n], left)
+                if trial[left - 1] != goal:
+                    continue
+            path[step] = kept[by[n]]
+            node, now, onward = n, there[n], True
+            break
+        if not onward:
+            raise AssertionError("a route found by the search must be traceable")
+        if final[node]:
+            return path[: step + 1]
+    raise AssertionError("a route must end at a target")
+
+
 class _Query:
     """One source of arrays for the searches of a call."""
 
@@ -133,54 +250,14 @@ class _Query:
     def best(self, node, t0, usable, closed, cap_s=np.inf):
         """Contacts of the best route from ``node`` at ``t0``, or None.
 
-        Arrival and hops order sub-routes, later validity does not: so they are settled in turn.
         ``cap_s``: validity beyond this is no gain (the part already travelled ends there).
         """
-        most = len(self.table.names) - 1
-        _, best = self.search(usable, closed, node, t0, most)
-        if not np.isfinite(best[-1]):
-            return None
-        arrival = best[-1]
-        hops = int(np.argmax(best == arrival)) + 1
-        ends = np.unique(np.minimum(self.table.end_s[usable], cap_s))
-        low, high = 0, ends.size - 1  # ends[low] is always reachable
-        while low < high:
-            middle = (low + high + 1) // 2
-            trial = usable & (self.table.end_s >= ends[middle])
-            if self.search(trial, closed, node, t0, hops)[1][-1] == arrival:
-                low = middle
-            else:
-                high = middle - 1
-        return self._trace(
-            node, t0, usable & (self.table.end_s >= ends[low]), closed, arrival, hops
-        )
-
-    def _trace(self, node, t0, usable, closed, arrival, hops):
-        """The route of that arrival and hop count whose nodes come first by name."""
-        table, path, at = self.table, [], float(t0)
-        closed = closed.copy()
-        while hops:
-            closed[node] = True
-            choices: dict[int, tuple[float, int]] = {}
-            for c in range(table.first[node], table.first[node + 1]):
-                v = int(table.target[c])
-                if usable[c] and not closed[v]:
-                    there = self.send(c, at)
-                    if there <= arrival and there < choices.get(v, (np.inf, 0))[0]:
-                        choices[v] = (there, c)
-            hops -= 1
-            for v in sorted(choices):
-                there, c = choices[v]
-                if self.final[v]:
-                    if there == arrival:
-                        return [*path, c]
-                elif hops and self.search(usable, closed, v, there, hops)[1][-1] == arrival:
-                    path.append(c)
-                    node, at = v, there
-                    break
-            else:
-                raise AssertionError("a route found by the search must be traceable")
-        raise AssertionError("a route must end at a target")
+        t = self.table
+        found = _best(
+            t.first, t.target, self.start_s, t.end_s, t.owlt_s, self.tx_s,
+            usable, closed, self.final, node, float(t0), len(t.names) - 1, float(cap_s),
+        )  # fmt: skip
+        return found.tolist() if found.size else None
 
     def route(self, source, t0, contacts) -> Route:
         table, at, arrivals, starts = self.table, float(t0), [], []
@@ -258,11 +335,13 @@ def best_routes(
 
     found: list[list[int]] = []
     best = query.best(source_node, t_s, everywhere, np.zeros(len(table.names), bool))
-    heap = [] if best is None else [(key(best), 0)]
-    while heap and len(found) < k:
+    heap = [] if best is None or k < 1 else [(key(best), 0)]
+    while heap:
         (*_, contacts), deviation = heapq.heappop(heap)
         contacts = list(contacts)
         found.append(contacts)
+        if len(found) == k:
+            break
         # every other route shares some prefix with this one, then takes another contact; before
         # `deviation` its siblings are already in the heap (Lawler)
         node, at, cap_s = source_node, float(t_s), np.inf
@@ -278,30 +357,3 @@ def best_routes(
             at = query.send(contact, at)
             node, cap_s = int(table.target[contact]), min(cap_s, float(table.end_s[contact]))
     return [query.route(source_node, t_s, contacts) for contacts in found]
-
-
-def forward_bundles(plan, bundles) -> list[Route | None]:
-    """The route each bundle takes when they share the contacts, first come first served.
-
-    ``bundles``: (source, target, created_s, size_bit) in the order in which they are routed. Each
-    takes its best route given what earlier ones have reserved; a contact sends one at a time, a
-    bundle is sent whole (never split) and only when wholly received. None: it cannot be delivered.
-    """
-    table = table_of(plan)
-    free_s = table.start_s.copy()
-    everywhere, nowhere = np.ones(len(table), bool), np.zeros(len(table.names), bool)
-    routes: list[Route | None] = []
-    for source, target, created_s, size_bit in bundles:
-        _, node, query = _start(table, source, target, size_bit, created_s)
-        query.start_s = free_s
-        contacts = query.best(node, created_s, everywhere, nowhere)
-        if contacts is None:
-            routes.append(None)
-            continue
-        routes.append(query.route(node, created_s, contacts))
-        at = float(created_s)
-        for c in contacts:
-            there = query.send(c, at)
-            free_s[c] = max(at, free_s[c]) + query.tx_s[c]
-            at = there
-    return routes

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cislunar.booking import Bundle, forward_bundles
 from cislunar.contact_table import ContactTable
 from cislunar.livepath import find_live_paths, live_path
 from cislunar.profile import arrival_profile
-from cislunar.routing import best_routes, earliest_arrival, earliest_arrivals, forward_bundles
+from cislunar.routing import best_routes, earliest_arrival, earliest_arrivals
 from orbits.errors import InputError
 
 SABR = "CCSDS 734.3-B-1 routing vectors (validation/routing.yaml)"
@@ -78,7 +79,8 @@ def test_ten_bundles_through_a_lunar_relay(validation, evidence):
     traffic, wanted = case["inputs"]["traffic"], case["expected"]
     bit = 8 * traffic["size_bytes"]
     plan = table(case)
-    found = forward_bundles(plan, [("Lander", "MCC", traffic["created_at_s"], bit)] * 10)
+    bundles = [Bundle("Lander", "MCC", traffic["created_at_s"], bit)] * 10
+    found = [d.routes[0] for d in forward_bundles(plan, bundles).deliveries]
     used = [[int(c) for c in r.contacts] for r in found]
     assert sum(c[0] == 1 for c in used) == wanted["bundles_in_contact_1"]
     assert sum(c[0] == 2 for c in used) == wanted["bundles_in_contact_2"]
@@ -186,6 +188,27 @@ def test_arrival_and_best_routes_equal_brute_force(plan, quarter, size):
     assert got == all_routes[:6]
     reached = earliest_arrivals(plan, "0", t_s, size)
     assert reached.get("1") == arrival
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans(), st.integers(0, 160), st.integers(0, 3))
+def test_delivery_is_what_the_route_gives_hop_by_hop(plan, quarter, size):
+    by_id = {c: i for i, c in enumerate(plan.contact_id)}
+    for route in best_routes(plan, "0", "1", quarter / 4, k=4, size_bit=size):
+        at, here = quarter / 4, "0"
+        for contact, node, arrival in zip(
+            route.contacts, route.nodes[1:], route.arrivals_s, strict=True
+        ):
+            c = by_id[contact]
+            leave = max(at, plan.start_s[c])
+            assert plan.names[plan.source[c]] == here
+            assert plan.names[plan.target[c]] == node
+            assert leave < plan.end_s[c]
+            assert leave + size / plan.rate_bps[c] <= plan.end_s[c]
+            at, here = leave + size / plan.rate_bps[c] + plan.owlt_s[c], node
+            assert at == arrival
+        assert here == "1"
+        assert len(set(route.nodes)) == len(route.nodes)
 
 
 @settings(max_examples=40, deadline=None)
