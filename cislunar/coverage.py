@@ -1,10 +1,11 @@
 """Maps: figures of merit over regions of the lunar surface, on equal-area HEALPix cells.
 
-The sites of a map are smooth-sphere sites (radius 1737.4 km, no terrain) with the region's
-elevation mask. A spacecraft covers a cell while it serves, its operator shares with the map's
-user, and it stands above the mask; whether a link closes is left to the assets' own scores.
-Every figure is taken at the grid instants, each standing for one step: gaps are multiples of it.
-All cells of a region have the same area, so a plain mean over them is an area mean.
+The sites of a map are smooth-sphere sites (radius 1737.4 km, no terrain), or points at a height
+above it, with the region's elevation mask. A spacecraft covers a cell while it serves, its
+operator shares with the map's user, and it stands above the mask; whether a link closes is left to
+the assets' own scores. Every figure is taken at the grid instants, each standing for one step:
+gaps are multiples of it. All cells of a region have the same area, so a plain mean over them is an
+area mean; ``cislunar.figures_of_merit`` has the definitions and the statistics over an area.
 """
 
 from __future__ import annotations
@@ -14,15 +15,25 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cislunar import grid
 from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
-from cislunar.grid import NEVER, cosine_thresholds, sweep, sweep_fixes
+from cislunar.figures_of_merit import (
+    DEFINITIONS,
+    EMPTY_WITHOUT_FIX,
+    EMPTY_WITHOUT_REVISIT,
+    NEEDED_ASSETS,
+    check_edge_gaps,
+    gap_statistics,
+)
+from cislunar.grid import NEVER, cosine_thresholds
+from cislunar.map_cells import Cells, region_cells, region_mask, unit_vectors
 from cislunar.ranging import Signal
 from orbits.constants import DEG, MOON_RADIUS_KM
+from orbits.errors import InputError
 from orbits.intervals import Intervals
 
 if TYPE_CHECKING:
@@ -30,162 +41,52 @@ if TYPE_CHECKING:
 
     from cislunar.nodes import Node
     from cislunar.scenario import Scenario
-    from cislunar.schema import Region
     from cislunar.tracks import Tracks, World
 
 FIX_BUDGET = 10_000_000  # cell-epochs of positioning a map may cost; epochs are thinned to hold it
-MAX_NSIDE = 1024
-MISSING = -1.0  # written to the file where no epoch has a fix
+MISSING = -1.0  # written to the file where a figure has no value
 
-DEFINITIONS = {
-    "availability_frac": (
-        "1", "share of the epochs with at least one relay above the mask (STK: Percent Coverage, "
-        "as a fraction)"),
-    "joint_availability_frac": (
-        "1", "share of the epochs with at least one relay above the mask that has a live path to "
-        "Earth at that epoch"),
-    "longest_gap_s": (
-        "s", "longest unbroken time without a relay above the mask (STK: Revisit Time, maximum); "
-        "gaps cut by the span count as long as they were seen to be"),
-    "mean_gap_s": (
-        "s", "mean duration of the gaps, 0 without a gap (STK: Revisit Time, average)"),
-    "time_average_gap_s": (
-        "s", "sum of squared gap durations over the span: the gap length that an instant drawn at "
-        "random finds itself in, 0 outside gaps (STK: Time Average Gap)"),
-    "visible_mean": (
-        "1", "mean number of relay and navigation spacecraft above the mask (STK: N Asset "
-        "Coverage, average)"),
-    "visible_min": (
-        "1", "least number of relay and navigation spacecraft above the mask (STK: N Asset "
-        "Coverage, minimum)"),
-    "positioning_availability_frac": (
-        "1", "share of the positioning epochs with a fix: four navigation sources received above "
-        "the mask, GDOP at most 1e4"),
-    "gdop_p50": ("1", "median GDOP over the epochs with a fix (STK: Dilution of Precision)"),
-    "gdop_worst": ("1", "largest GDOP over the epochs with a fix"),
-    "accuracy_3d_p95_m": (
-        "m", "95th percentile over the epochs with a fix of the 3D RMS error, ranges weighted by "
-        "the error budget (STK: Navigation Accuracy)"),
-    "solution_count": ("1", "number of positioning epochs with a fix"),
-}  # fmt: skip
-EMPTY_WITHOUT_FIX = ("gdop_p50", "gdop_worst", "accuracy_3d_p95_m")
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Cells of one region: centres in deg (MOON_ME), HEALPix ring indices and their nside."""
-
-    latitude_deg: np.ndarray
-    longitude_deg: np.ndarray
-    index: np.ndarray
-    nside: int
-
-    def __len__(self) -> int:
-        return self.index.size
-
-    @property
-    def units(self) -> np.ndarray:
-        """Unit vectors (C, 3) to the centres, MOON_ME."""
-        return unit_vectors(self.latitude_deg, self.longitude_deg)
-
-
-def unit_vectors(latitude_deg, longitude_deg) -> np.ndarray:
-    """Unit vectors (..., 3) of latitudes and east longitudes in deg."""
-    lat, lon = np.asarray(latitude_deg) * DEG, np.asarray(longitude_deg) * DEG
-    return np.stack(
-        [
-            np.cos(lat) * np.cos(lon),
-            np.cos(lat) * np.sin(lon),
-            np.broadcast_to(np.sin(lat), lon.shape),
-        ],
-        axis=-1,
-    )
-
-
-def _in_polygon(units: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """True for directions inside a spherical polygon (less than a hemisphere, great-circle sides).
-
-    Seen from the Moon's centre on the plane that touches the sphere at the polygon's middle, great
-    circles are straight lines: an even-odd test there knows no pole and no date line.
-    """
-    middle = corners.mean(axis=0)
-    middle /= np.linalg.norm(middle)
-    x = np.cross([0.0, 0.0, 1.0] if abs(middle[2]) < 0.9 else [1.0, 0.0, 0.0], middle)
-    x /= np.linalg.norm(x)
-    axes = np.stack([x, np.cross(middle, x)], axis=1)
-    front = units @ middle
-    ahead = front > 1e-6
-    px, py = ((units @ axes) / np.where(ahead, front, 1.0)[:, None]).T
-    cx, cy = ((corners @ axes) / (corners @ middle)[:, None]).T
-    inside = np.zeros(len(units), bool)
-    for i in range(cx.size):
-        j = i - 1
-        crosses = (cy[i] > py) != (cy[j] > py)
-        if not crosses.any():
-            continue
-        at = cx[i] + (py - cy[i]) / np.where(crosses, cy[j] - cy[i], 1.0) * (cx[j] - cx[i])
-        inside ^= crosses & (px < at)
-    return inside & ahead
-
-
-def region_mask(region: Region, latitude_deg, longitude_deg) -> np.ndarray:
-    """True for the points (deg, any equal shapes) that lie in a region's bounds and polygon.
-
-    A western bound east of the eastern one spans the date line.
-    """
-    lat, lon = np.asarray(latitude_deg, float), np.asarray(longitude_deg, float)
-    inside = (lat >= region.latitude_min_deg) & (lat <= region.latitude_max_deg)
-    west, east = region.longitude_min_deg, region.longitude_max_deg
-    if east - west < 360.0:
-        inside &= (lon - west) % 360.0 <= (east - west) % 360.0
-    if region.polygon_lon_lat_deg is not None:
-        corners = np.array(region.polygon_lon_lat_deg, dtype=float)
-        vectors = unit_vectors(corners[:, 1], corners[:, 0])
-        inside &= _in_polygon(unit_vectors(lat, lon).reshape(-1, 3), vectors).reshape(lat.shape)
-    return inside
-
-
-def region_cells(region: Region) -> Cells:
-    """The HEALPix cells (ring order) whose centres lie in a region, MOON_ME.
-
-    nside is a power of two: the one that comes nearest in ratio to the region's ``cell_count``,
-    and never one that leaves the region empty.
-    """
-    from astropy_healpix import HEALPix
-
-    best: Cells | None = None
-    miss = math.inf
-    nside = 1
-    while nside <= MAX_NSIDE:
-        index = np.arange(12 * nside * nside)
-        lon, lat = HEALPix(nside=nside, order="ring").healpix_to_lonlat(index)
-        lat_deg = np.degrees(lat.value)  # astropy-healpix gives radians
-        lon_deg = (np.degrees(lon.value) + 180.0) % 360.0 - 180.0
-        keep = region_mask(region, lat_deg, lon_deg)
-        count = int(keep.sum())
-        if count:
-            now = abs(math.log(count / region.cell_count))
-            if now < miss:
-                best, miss = Cells(lat_deg[keep], lon_deg[keep], index[keep], nside), now
-            elif count > region.cell_count:
-                break
-        nside *= 2
-    if best is None:
-        from orbits.errors import InputError
-
-        raise InputError(
-            f"the region {region.name!r} holds no map cell", key="regions", value=region.name,
-            allowed=f"regions wider than {60.0 / MAX_NSIDE:.2f} deg",
-        )  # fmt: skip
-    return best
+__all__ = [
+    "DEFINITIONS", "Cells", "Signal", "cell_fixes", "cell_views", "map_coverage", "map_user",
+    "region_cells", "region_mask", "unit_vectors",
+]  # fmt: skip
 
 
 def _on_threads(work: Callable[[slice], None], count: int) -> None:
-    parts = max(1, min(os.cpu_count() or 1, 8, count))
-    edges = np.linspace(0, count, parts + 1).astype(int)
-    slices = [slice(int(edges[i]), int(edges[i + 1])) for i in range(parts)]
+    """Runs ``work`` on slices of ``count`` cells, each slice but the last a multiple of four."""
+    parts = max(1, min(os.cpu_count() or 1, 8, count // 4))
+    edges = (np.linspace(0, count // 4, parts + 1).astype(int) * 4).tolist()
+    edges[-1] = count
+    slices = [slice(edges[i], edges[i + 1]) for i in range(parts)]
     with ThreadPoolExecutor(parts) as pool:
         list(pool.map(work, slices))
+
+
+def _words(flags: np.ndarray) -> np.ndarray:
+    """Bits of the spacecraft (first axis of ``flags``) packed into words of 52 (last axis)."""
+    count = flags.shape[0]
+    out = np.zeros((*flags.shape[1:], max(1, -(-count // grid.WORD))), np.int64)
+    for s in range(count):
+        out[..., s // grid.WORD] |= flags[s].astype(np.int64) << (s % grid.WORD)
+    return out
+
+
+def _thresholds(positions_km, min_elevation_rad, serving, radius_km, height_km):
+    """Distances and least cosines (S, K); NEVER where a spacecraft does not serve."""
+    r = np.sqrt(np.einsum("ski,ski->sk", positions_km, positions_km))
+    if height_km < 0.0:
+        raise InputError("cells below the surface", key="height_km", value=height_km,
+                         allowed="0 km or more")  # fmt: skip
+    try:
+        least = cosine_thresholds(
+            r, min_elevation_rad, radius_km + height_km, radius_km if height_km > 0.0 else None
+        )
+    except ValueError as error:
+        raise InputError(
+            str(error), key="min_elevation_deg", value=min_elevation_rad / DEG,
+            allowed="0 deg or more, -90 deg, or cells below all spacecraft",
+        ) from error  # fmt: skip
+    return r, least if serving is None else np.where(serving, least, NEVER)
 
 
 def cell_views(
@@ -198,40 +99,85 @@ def cell_views(
     live: np.ndarray | None = None,
     serving: np.ndarray | None = None,
     radius_km: float = MOON_RADIUS_KM,
+    height_km: float = 0.0,
+    least_assets: int = 1,
+    edge_gaps: str = "bound",
 ) -> dict[str, np.ndarray]:
     """Visibility figures (C,) of cells at ``units`` (C, 3), keyed as in ``coverage.nc``.
 
     ``positions_km`` (S, K, 3) in the cells' axes at K epochs ``step_s`` apart; ``relay`` (S,) who
     is a relay (all); ``live`` (S, K) which have a live path to Earth (always); ``serving`` (S, K)
-    which are in service (always). Single precision decides visibility: to 0.5 m on the ground.
+    which are in service (always). ``height_km``: the cells' height above the surface, which then
+    hides what its limb hides (a mask of -90 deg leaves nothing but that). ``least_assets``: how
+    many relays make coverage. ``edge_gaps``: see ``figures_of_merit``. The revisit times are
+    masked where coverage never returns. Raises InputError for what cannot be meant.
     """
+    check_edge_gaps(edge_gaps)
+    if least_assets < 1:
+        raise InputError("no asset required", key="least_assets", value=least_assets,
+                         allowed="1 or more")  # fmt: skip
     count, epochs = positions_km.shape[:2]
-    r = np.sqrt(np.einsum("ski,ski->sk", positions_km, positions_km))
-    least = cosine_thresholds(r, min_elevation_rad, radius_km)
-    if serving is not None:
-        least = np.where(serving, least, NEVER)
-    x, y, z = (np.ascontiguousarray(positions_km[:, :, i] / r, dtype=np.float32) for i in range(3))
-    is_relay = np.ones(count) if relay is None else np.asarray(relay, float)
-    path = np.ones((count, epochs)) if live is None else np.asarray(live, float)
-    path = path.astype(np.float32)
-    least, is_relay = least.astype(np.float32), is_relay.astype(np.float32)
-    cells = np.ascontiguousarray(units, dtype=np.float32)
-    sums = np.zeros((len(cells), 7))
-    fewest = np.zeros(len(cells), np.int64)
+    if not epochs or not len(units):
+        raise InputError("nothing to cover", key="cells x epochs", value=f"{len(units)} x {epochs}",
+                         allowed="at least one cell and one epoch")  # fmt: skip
+    r, least = _thresholds(positions_km, min_elevation_rad, serving, radius_km, height_km)
+    x, y, z = (np.ascontiguousarray(positions_km[:, :, i] / r) for i in range(3))
+    is_relay = _words(np.ones(count, bool) if relay is None else np.asarray(relay, bool))
+    path = _words(np.ones((count, epochs), bool) if live is None else np.asarray(live, bool))
+    changes = np.zeros(epochs, bool)
+    changes[0] = True
+    changes[1:] = (path[1:] != path[:-1]).any(axis=1)
+    full = np.zeros((-(-len(units) // 4) * 4, 3))  # the kernel takes cells four at a time
+    full[: len(units)] = units
+    sums = np.zeros((len(full), grid.FIGURES))
+    tally = np.zeros((len(full), grid.MOST_ASSETS + 1), np.int64)
+    low_high = np.zeros((len(full), 2), np.int64)
 
     def work(part: slice) -> None:
-        fewest[part] = sweep(cells[part], x, y, z, least, is_relay, path, sums[part])
+        grid.sweep(
+            full[part], x, y, z, least, is_relay, path, changes, least_assets, sums[part],
+            tally[part], low_high[part],
+        )  # fmt: skip
 
-    _on_threads(work, len(cells))
-    up, joint, longest, total, squares, gaps, seen = sums.T
+    _on_threads(work, len(full))
+    sums, tally, low_high = (a[: len(units)] for a in (sums, tally, low_high))
+
+    def gaps(block: int):
+        at = sums[:, block : block + 6].T
+        return gap_statistics(tuple(at[:4]), at[grid.FIRST], at[grid.LAST], epochs, edge_gaps)  # type: ignore[arg-type]
+
+    own, joint = gaps(grid.GAPS), gaps(grid.JOINT_GAPS)
+    between = sums[:, grid.GAPS : grid.GAPS + 4]
+    none = between[:, grid.NUMBER] == 0
+    up = sums[:, grid.UP]
     return {
         "availability_frac": up / epochs,
-        "joint_availability_frac": joint / epochs,
-        "longest_gap_s": longest * step_s,
-        "mean_gap_s": np.where(gaps > 0, total / np.maximum(gaps, 1), 0.0) * step_s,
-        "time_average_gap_s": squares / epochs * step_s,
-        "visible_mean": seen / epochs,
-        "visible_min": fewest,
+        "joint_availability_frac": sums[:, grid.JOINT] / epochs,
+        "longest_gap_s": own["longest"] * step_s,
+        "mean_gap_s": own["mean"] * step_s,
+        "time_average_gap_s": own["time_average"] * step_s,
+        "visible_mean": sums[:, grid.SEEN] / epochs,
+        "visible_min": low_high[:, 0],
+        "visible_max": low_high[:, 1],
+        "covered": (up > 0).astype(np.int64),
+        "coverage_time_s": up * step_s,
+        "access_count": sums[:, grid.ACCESSES].astype(np.int64),
+        "gap_count": own["count"].astype(np.int64),
+        "revisit_time_mean_s": np.ma.array(
+            between[:, grid.SUM] / np.maximum(between[:, grid.NUMBER], 1) * step_s, mask=none
+        ),
+        "revisit_time_max_s": np.ma.array(between[:, grid.LONGEST] * step_s, mask=none),
+        "response_time_mean_s": 0.5 * own["time_average"] * step_s,
+        "response_time_max_s": own["longest"] * step_s,
+        "age_of_data_mean_s": 0.5 * own["time_average"] * step_s,
+        "age_of_data_max_s": own["longest"] * step_s,
+        "joint_longest_gap_s": joint["longest"] * step_s,
+        "joint_mean_gap_s": joint["mean"] * step_s,
+        "joint_time_average_gap_s": joint["time_average"] * step_s,
+        "joint_gap_count": joint["count"].astype(np.int64),
+        **{
+            f"visible_at_least_{n}_frac": tally[:, n:].sum(axis=1) / epochs for n in NEEDED_ASSETS
+        },
     }
 
 
@@ -245,41 +191,57 @@ def cell_fixes(
     step_elevation_rad: float = 0.0,
     serving: np.ndarray | None = None,
     radius_km: float = MOON_RADIUS_KM,
+    height_km: float = 0.0,
+    limits: tuple[float, float, float] | None = None,
 ) -> dict[str, np.ndarray]:
     """Positioning figures (C,) of cells, keyed as in ``coverage.nc`` (``cell_views``' shapes).
 
-    ``gdop_p50``, ``gdop_worst`` and ``accuracy_3d_p95_m`` are masked arrays: cells without any
-    fix have no value.
+    The DOP and accuracy figures are masked arrays: cells without any fix have no value.
+    ``limits``: largest 3D RMS error in m, PDOP and GDOP of a fix that serves (``math.inf`` for
+    none); with it the key ``positioning_served_frac`` is the share of the epochs with such a fix.
     """
     count, epochs = positions_km.shape[:2]
-    r = np.sqrt(np.einsum("ski,ski->sk", positions_km, positions_km))
-    least = cosine_thresholds(r, min_elevation_rad, radius_km)
-    if serving is not None:
-        least = np.where(serving, least, NEVER)
-    table = np.empty((epochs, count, 4))
-    table[:, :, :3] = positions_km.transpose(1, 0, 2)
-    table[:, :, 3] = (least * r).T
-    sise2 = np.array([s.sise_m**2 + multipath_m**2 for s in signals], dtype=float)
+    site_km = radius_km + height_km
+    r, _ = _thresholds(positions_km, min_elevation_rad, None, radius_km, height_km)
+    if height_km > 0.0:
+        if (r < site_km).any() and min_elevation_rad < 0.0:
+            raise InputError(
+                "a navigation source passes below cells that look below their horizontal",
+                key="height_km", value=height_km, allowed="a mask of 0 deg or more",
+            )  # fmt: skip
+        min_elevation_rad = max(min_elevation_rad, -math.acos(radius_km / site_km))
+    px, py, pz = (np.ascontiguousarray(positions_km[:, :, i], dtype=float) for i in range(3))
+    gate = np.ones((count, epochs)) if serving is None else np.asarray(serving, dtype=float)
+    signal2 = np.array([s.sise_m**2 + multipath_m**2 for s in signals], dtype=float)
+    sise2 = np.repeat(signal2[:, None], epochs, axis=1)
     noise = np.array([s.noise_m2_km2 for s in signals], dtype=float).reshape(count, 2)
     reach2 = np.array([s.reach_km for s in signals], dtype=float).reshape(count, 2) ** 2
     cells = np.ascontiguousarray(units, dtype=float)
-    out = np.zeros((len(cells), 4))
+    bounds = np.array(limits if limits is not None else (math.inf,) * 3)
+    out = np.zeros((len(cells), grid.FIX_FIGURES))
 
     def work(part: slice) -> None:
-        sweep_fixes(
-            cells[part], radius_km, table, sise2, noise, reach2, math.sin(step_elevation_rad),
-            out[part],
+        grid.sweep_fixes(
+            cells[part], site_km, px, py, pz, gate, sise2, noise, reach2,
+            math.sin(min_elevation_rad), math.sin(step_elevation_rad), bounds, out[part],
         )  # fmt: skip
 
     _on_threads(work, len(cells))
-    none = out[:, 0] == 0
-    return {
-        "positioning_availability_frac": out[:, 0] / epochs,
-        "gdop_p50": np.ma.array(out[:, 1], mask=none),
-        "gdop_worst": np.ma.array(out[:, 2], mask=none),
-        "accuracy_3d_p95_m": np.ma.array(out[:, 3], mask=none),
-        "solution_count": out[:, 0].astype(np.int64),
+    none = out[:, grid.FIXES] == 0
+    columns = {
+        "gdop_p50": grid.GDOP_P50, "gdop_worst": grid.GDOP_WORST, "pdop_p50": grid.PDOP_P50,
+        "hdop_p50": grid.HDOP_P50, "vdop_p50": grid.VDOP_P50, "tdop_p50": grid.TDOP_P50,
+        "accuracy_3d_p95_m": grid.ERROR_P95, "accuracy_horizontal_p95_m": grid.HORIZONTAL_P95,
+        "accuracy_vertical_p95_m": grid.VERTICAL_P95, "accuracy_time_p95_m": grid.TIME_P95,
+    }  # fmt: skip
+    found = {
+        "positioning_availability_frac": out[:, grid.FIXES] / epochs,
+        **{name: np.ma.array(out[:, column], mask=none) for name, column in columns.items()},
+        "solution_count": out[:, grid.FIXES].astype(np.int64),
     }
+    if limits is not None:
+        found["positioning_served_frac"] = out[:, grid.SERVED] / epochs
+    return found
 
 
 def map_user(nodes: Iterable[Node]) -> str | None:
@@ -303,6 +265,8 @@ def map_coverage(
     multipath_m: float = 0.0,
     step_elevation_rad: float = NAVIGATION_LOW_ELEVATION_DEG * DEG,
     operator: str | None = None,
+    edge_gaps: str = "bound",
+    least_assets: int = 1,
 ) -> xarray.Dataset | None:
     """Coverage of the scenario's regions: the dataset of ``coverage.nc``; None without regions.
 
@@ -343,20 +307,23 @@ def map_coverage(
     navigators = [i for i, n in enumerate(craft) if n.name in signals]
     columns: dict[str, list[Any]] = {name: [] for name in DEFINITIONS}
     places: dict[str, list[Any]] = {
-        k: [] for k in ("latitude", "longitude", "region", "nside", "index")
+        k: [] for k in ("latitude", "longitude", "region", "nside", "index", "area", "height")
     }
     about: dict[str, list[Any]] = {"cells": [], "mask": [], "fix_step": []}
     for region in regions:
         cells = region_cells(region)
         mask = region.min_elevation_deg * DEG
+        height_km = (getattr(region, "height_m", None) or 0.0) / 1e3
         views = cell_views(
-            cells.units, positions, mask, step_s, relay=relay, live=live, serving=serving
-        )
+            cells.units, positions, mask, step_s, relay=relay, live=live, serving=serving,
+            height_km=height_km, least_assets=least_assets, edge_gaps=edge_gaps,
+        )  # fmt: skip
         stride = max(1, math.ceil(len(cells) * t_s.size / FIX_BUDGET))
         fixes = cell_fixes(
             cells.units, positions[navigators, ::stride], mask,
             [signals[craft[i].name] for i in navigators], multipath_m,
             step_elevation_rad=step_elevation_rad, serving=serving[navigators, ::stride],
+            height_km=height_km,
         )  # fmt: skip
         for name in DEFINITIONS:
             columns[name].append(views[name] if name in views else fixes[name])
@@ -365,9 +332,12 @@ def map_coverage(
         places["region"].append(np.full(len(cells), region.name))
         places["nside"].append(np.full(len(cells), cells.nside))
         places["index"].append(cells.index)
+        places["area"].append(np.full(len(cells), cells.cell_area_km2))
+        places["height"].append(np.full(len(cells), 1e3 * height_km))
         about["cells"].append(f"{region.name}: {len(cells)}")
         about["mask"].append(f"{region.name}: {region.min_elevation_deg:g}")
         about["fix_step"].append(f"{region.name}: {stride * step_s:g}")
+    about["gaps"], about["least"] = [edge_gaps], [str(least_assets)]
     return _dataset(xarray, columns, places, about, scenario, step_s, operator, craft)
 
 
@@ -376,10 +346,14 @@ def _dataset(xarray, columns, places, about, scenario, step_s, operator, craft):
     for name, parts in columns.items():
         unit, definition = DEFINITIONS[name]
         attributes = {"units": unit, "definition": definition}
-        if name in EMPTY_WITHOUT_FIX:
+        if name in (*EMPTY_WITHOUT_FIX, *EMPTY_WITHOUT_REVISIT):
             # in memory xarray knows missing values as NaN only; in the file they are _FillValue
             values = np.ma.concatenate(parts).filled(np.nan)
-            attributes["missing"] = "cells with solution_count 0: no epoch has a fix"
+            attributes["missing"] = (
+                "cells with solution_count 0: no epoch has a fix"
+                if name in EMPTY_WITHOUT_FIX
+                else "cells where coverage is never lost, or never returns"
+            )
         else:
             values = np.concatenate(parts)
         data[name] = ("cell", values, attributes)
@@ -396,6 +370,12 @@ def _dataset(xarray, columns, places, about, scenario, step_s, operator, craft):
             "region": ("cell", where["region"], {"definition": "region the cell belongs to"}),
             "healpix_nside": ("cell", where["nside"], {"definition": "HEALPix nside"}),
             "healpix_index": ("cell", where["index"], {"definition": "HEALPix index, ring order"}),
+            "area_km2": (
+                "cell", where["area"],
+                {"units": "km2", "definition": "area of the cell on the sphere of 1737.4 km"}),
+            "height_m": (
+                "cell", where["height"],
+                {"units": "m", "definition": "height of the cell above the sphere"}),
         },
         attrs={
             "title": f"Coverage of {scenario.name}",
@@ -408,8 +388,11 @@ def _dataset(xarray, columns, places, about, scenario, step_s, operator, craft):
             "cell_count": "; ".join(about["cells"]),
             "min_elevation_deg": "; ".join(about["mask"]),
             "positioning_step_s": "; ".join(about["fix_step"]),
+            "edge_gaps": about["gaps"][0],
+            "least_assets": about["least"][0],
+            "definitions": "figures of merit as in STK, https://help.agi.com/stk/Content/cov/fom-01.htm",
         },
     )  # fmt: skip
-    for name in EMPTY_WITHOUT_FIX:
+    for name in (*EMPTY_WITHOUT_FIX, *EMPTY_WITHOUT_REVISIT):
         out[name].encoding["_FillValue"] = MISSING
     return out

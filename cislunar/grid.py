@@ -1,11 +1,13 @@
-"""Compiled sweep of a map: many surface cells against spacecraft over all epochs.
+"""Compiled sweeps of a map: many cells against spacecraft over all epochs.
 
-A spacecraft at distance r stands at least at elevation m over a site of the sphere R when the
-angle at the Moon's centre between the two is at most ``acos(R cos m / r) - m``. So for each
+A spacecraft at distance r stands at least at elevation m over a site at distance R from the Moon's
+centre when the angle at the centre between the two is at most ``acos(R cos m / r) - m``. So for each
 spacecraft and epoch one cosine decides every cell: one dot product and one comparison a test.
-Tiles of epochs small enough for the cache are worked for all cells in turn; counts are floats
-because integer accumulators keep the loop from being vectorised. Nothing of size cells x epochs
-is kept.
+Who is in view of a cell is kept as one number, the sum of a power of two for each spacecraft, in a
+float because integer accumulators keep the loop from being vectorised. Tiles of epochs small
+enough for the cache are worked for all cells in turn, four cells at a time so that a spacecraft's
+direction is loaded once for four tests. Figures are taken from the runs of epochs over which that
+number stays; nothing of size cells x epochs is kept.
 """
 
 from __future__ import annotations
@@ -15,160 +17,273 @@ import math
 import numpy as np
 from numba import njit
 
-from cislunar.dop import MIN_SOURCES, covariance
+from cislunar.dop_kernels import SUMS, add_weighted, solve_tile
+from cislunar.dop_kernels import TILE as FIX_TILE
 
 TILE = 1024
+WORD = 52  # whole numbers a double holds exactly: spacecraft to a word
 NEVER = 2.0  # a threshold no cosine reaches
 _LIMIT2 = 1.0e8  # GDOP limit of cislunar.dop, squared
 
+# columns of a sweep's figures, all in epochs
+UP, JOINT, SEEN, ACCESSES = range(4)
+GAPS, JOINT_GAPS = 4, 10  # blocks of: longest, sum, squares, number (inside), first, last (edges)
+LONGEST, SUM, SQUARES, NUMBER, FIRST, LAST = range(6)
+FIGURES = 16
+MOST_ASSETS = 8  # the histogram of assets in view ends here
 
-def cosine_thresholds(radius_km, min_elevation_rad, site_radius_km):
+
+def cosine_thresholds(radius_km, min_elevation_rad, site_radius_km, body_radius_km=None):
     """Least cosine of the central angle (any shape) at which a spacecraft is above the mask.
+
+    ``body_radius_km``: a sphere that must not stand between (default: none but the mask, which at
+    an elevation of 0 or more is enough for sites on that sphere). Sites above the body may look
+    below their horizontal with a negative mask. A spacecraft lower than a site is out of view at
+    masks of 0 or more; at negative ones it is refused (ValueError), unless the mask is -90 deg.
 
     >>> round(float(cosine_thresholds(3474.8, 0.0, 1737.4)), 6)
     0.5
     """
     r = np.asarray(radius_km, dtype=float)
-    inner = np.clip(site_radius_km * math.cos(min_elevation_rad) / r, -1.0, 1.0)
-    return np.cos(np.arccos(inner) - min_elevation_rad)
+    ratio = site_radius_km * math.cos(min_elevation_rad) / r
+    if min_elevation_rad <= -0.5 * math.pi:
+        angle = np.full(r.shape, math.pi)
+    else:
+        angle = np.arccos(np.clip(ratio, -1.0, 1.0)) - min_elevation_rad
+    if body_radius_km is not None:
+        below = r < site_radius_km
+        if min_elevation_rad > -0.5 * math.pi and below.any():
+            if min_elevation_rad < 0.0:
+                raise ValueError("a spacecraft passes below cells that look below their horizontal")
+            angle = np.where(below, -1.0, angle)
+        site = math.acos(min(1.0, body_radius_km / site_radius_km))
+        limb = site + np.arccos(np.clip(body_radius_km / r, -1.0, 1.0))
+        angle = np.minimum(angle, limb)
+    return np.where(angle < 0.0, NEVER, np.cos(np.minimum(angle, math.pi)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _see_four(n, u, x, y, z, least, power, b0, b1, b2, b3):
+    """Adds ``power`` for each of ``n`` epochs at which four cells ``u`` (4, 3) see a spacecraft."""
+    x0, y0, z0 = u[0, 0], u[0, 1], u[0, 2]
+    x1, y1, z1 = u[1, 0], u[1, 1], u[1, 2]
+    x2, y2, z2 = u[2, 0], u[2, 1], u[2, 2]
+    x3, y3, z3 = u[3, 0], u[3, 1], u[3, 2]
+    for k in range(n):
+        ax, ay, az, lim = x[k], y[k], z[k], least[k]
+        b0[k] += power if x0 * ax + y0 * ay + z0 * az >= lim else 0.0
+        b1[k] += power if x1 * ax + y1 * ay + z1 * az >= lim else 0.0
+        b2[k] += power if x2 * ax + y2 * ay + z2 * az >= lim else 0.0
+        b3[k] += power if x3 * ax + y3 * ay + z3 * az >= lim else 0.0
 
 
 @njit(cache=True, nogil=True)
-def sweep(cells, px, py, pz, least, relay, live, out):
+def _bits(word):
+    """Number of ones."""
+    count = 0
+    while word:
+        word &= word - 1
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _gap(row, block, length, at_start, at_end):
+    """Counts a finished gap of ``length`` epochs."""
+    if at_start:
+        row[block + FIRST] = length
+    elif at_end:
+        row[block + LAST] = length
+    else:
+        row[block + LONGEST] = max(row[block + LONGEST], float(length))
+        row[block + SUM] += length
+        row[block + SQUARES] += float(length) * length
+        row[block + NUMBER] += 1.0
+
+
+@njit(cache=True, nogil=True)
+def _run(start, end, now, path, relay, least_assets, row, tally, low_high, gap_from):
+    """Counts the epochs ``start`` to ``end`` over which words ``now`` are in view."""
+    length = end - start
+    everyone, relays, lives = 0, 0, 0
+    for w in range(now.size):
+        everyone += _bits(now[w])
+        relays += _bits(now[w] & relay[w])
+        lives += _bits(now[w] & relay[w] & path[w])
+    row[SEEN] += float(everyone) * length
+    tally[min(everyone, tally.size - 1)] += length
+    low_high[0] = min(low_high[0], everyone)
+    low_high[1] = max(low_high[1], everyone)
+    up, joint = relays >= least_assets, lives >= least_assets
+    if up:
+        row[UP] += length
+    if joint:
+        row[JOINT] += length
+    for which in range(2):
+        on = up if which == 0 else joint
+        block = GAPS if which == 0 else JOINT_GAPS
+        if on:
+            if gap_from[which] >= 0:
+                _gap(row, block, start - gap_from[which], gap_from[which] == 0, False)
+                gap_from[which] = -1
+        elif gap_from[which] < 0:
+            gap_from[which] = start
+
+
+@njit(cache=True, nogil=True)
+def sweep(cells, px, py, pz, least, relay, live, changes, least_assets, out, tally, low_high):
     """Visibility figures of each cell, in epochs.
 
-    ``cells`` (C, 3) unit vectors; ``px, py, pz, least`` (S, K): unit vectors to the spacecraft in
-    the same axes and the least cosine; ``relay`` (S,): 1 for relays; ``live`` (S, K): 1 where a
-    relay has a live path to Earth. Fills ``out`` (C, 7): epochs with a relay in view, with a live
-    relay in view, longest gap, sum of gaps, sum of squared gaps, number of gaps (of relay view),
-    and the sum over epochs of the spacecraft in view; returns the least number in view (C,).
+    ``cells`` (C, 3) unit vectors, C a multiple of four; ``px, py, pz, least`` (S, K): unit vectors
+    to the spacecraft in the same axes and the least cosine; ``relay`` (W,) words of the bits of
+    relays and ``live`` (K, W) of those with a live path to Earth, spacecraft s being bit s % 52 of
+    word s // 52; ``changes`` (K,) where ``live`` differs from the epoch before; ``least_assets``
+    how many relays make coverage. Fills ``out`` (C, 16) with the columns named above (accesses are
+    counted one a relay), ``tally`` (C, 9) with the epochs with 0, 1, ... 8 or more spacecraft in
+    view, and ``low_high`` (C, 2) with the least and the largest number in view.
     """
     count, epochs = px.shape
-    one, zero = np.float32(1.0), np.float32(0.0)
-    others = np.empty(TILE, np.float32)
-    relays = np.empty(TILE, np.float32)
-    lives = np.empty(TILE, np.float32)
-    fewest = np.full(cells.shape[0], count)
-    gaps = np.zeros(cells.shape[0], np.int64)
+    words = relay.size
+    seen = np.empty((words, 4, TILE))
+    now = np.zeros((cells.shape[0], words), np.int64)
+    path = np.zeros((cells.shape[0], words), np.int64)
+    since = np.zeros(cells.shape[0], np.int64)
+    gap_from = np.full((cells.shape[0], 2), -1, np.int64)
     out[:] = 0.0
+    tally[:] = 0
+    low_high[:, 0] = count
+    low_high[:, 1] = 0
     for k0 in range(0, epochs, TILE):
         n = min(TILE, epochs - k0)
-        for c in range(cells.shape[0]):
-            ux, uy, uz = cells[c, 0], cells[c, 1], cells[c, 2]
-            others[:n] = zero
-            relays[:n] = zero
-            lives[:n] = zero
+        for c0 in range(0, cells.shape[0], 4):
+            seen[:, :, :n] = 0.0
             for s in range(count):
-                ax, ay, az = px[s, k0 : k0 + n], py[s, k0 : k0 + n], pz[s, k0 : k0 + n]
-                lim, path = least[s, k0 : k0 + n], live[s, k0 : k0 + n]
-                if relay[s] > zero:
-                    for k in range(n):
-                        v = one if ux * ax[k] + uy * ay[k] + uz * az[k] >= lim[k] else zero
-                        relays[k] += v
-                        lives[k] += v * path[k]
-                else:
-                    for k in range(n):
-                        v = one if ux * ax[k] + uy * ay[k] + uz * az[k] >= lim[k] else zero
-                        others[k] += v
-            gap, low = gaps[c], np.int64(fewest[c])
-            seen, up, through, longest = 0, 0, 0, out[c, 2]
-            for k in range(n):
-                total = np.int64(others[k] + relays[k])
-                seen += total
-                low = min(low, total)
-                through += lives[k] > zero
-                if relays[k] > zero:
-                    up += 1
-                    if gap > 0:
-                        longest = max(longest, float(gap))
-                        out[c, 3] += gap
-                        out[c, 4] += float(gap) * gap
-                        out[c, 5] += 1.0
-                        gap = 0
-                else:
-                    gap += 1
-            out[c, 0] += up
-            out[c, 1] += through
-            out[c, 2] = longest
-            out[c, 6] += seen
-            gaps[c] = gap
-            fewest[c] = low
+                w = s // WORD
+                _see_four(
+                    n, cells[c0 : c0 + 4], px[s, k0 : k0 + n], py[s, k0 : k0 + n],
+                    pz[s, k0 : k0 + n], least[s, k0 : k0 + n], float(1 << (s - w * WORD)),
+                    seen[w, 0], seen[w, 1], seen[w, 2], seen[w, 3],
+                )  # fmt: skip
+            for i in range(4):
+                c = c0 + i
+                last = -1.0 if k0 == 0 else float(now[c, 0])
+                row = seen[0, i]
+                for k in range(n):
+                    same = row[k] == last and not changes[k0 + k]
+                    for w in range(1, words):
+                        same = same and seen[w, i, k] == float(now[c, w])
+                    if same:
+                        continue
+                    here = k0 + k
+                    if here > 0:
+                        _run(
+                            since[c], here, now[c], path[c], relay, least_assets, out[c],
+                            tally[c], low_high[c], gap_from[c],
+                        )  # fmt: skip
+                    for w in range(words):
+                        new = np.int64(seen[w, i, k])
+                        out[c, ACCESSES] += _bits(new & ~now[c, w] & relay[w])
+                        now[c, w] = new
+                        path[c, w] = live[here, w]
+                    since[c] = here
+                    last = row[k]
     for c in range(cells.shape[0]):
-        gap = gaps[c]
-        if gap > 0:
-            out[c, 2] = max(out[c, 2], float(gap))
-            out[c, 3] += gap
-            out[c, 4] += float(gap) * gap
-            out[c, 5] += 1.0
-    return fewest
+        if epochs == 0:
+            continue
+        _run(
+            since[c], epochs, now[c], path[c], relay, least_assets, out[c], tally[c],
+            low_high[c], gap_from[c],
+        )  # fmt: skip
+        for which in range(2):
+            if gap_from[c, which] >= 0:
+                length = epochs - gap_from[c, which]
+                block = GAPS if which == 0 else JOINT_GAPS
+                _gap(out[c], block, length, gap_from[c, which] == 0, True)
 
 
 @njit(cache=True, nogil=True)
 def _nth(values, n, percent):
-    """Percentile of ``values[:n]``, linear between order statistics; the part is reordered."""
-    part = np.sort(values[:n])
+    """Percentile of ``values[:n]``, linear between order statistics."""
     place = (n - 1) * percent / 100.0
     low = int(place)
     high = min(low + 1, n - 1)
-    return part[low] + (part[high] - part[low]) * (place - low)
+    part = np.partition(values[:n], high)
+    second = part[high]
+    first = second
+    if low < high:
+        first = part[0]
+        for i in range(1, high):
+            first = max(first, part[i])
+    return first + (second - first) * (place - low)
 
 
-@njit(cache=True, nogil=True)
-def sweep_fixes(cells, site_km, p, sise2, noise, reach2, sin_step, out):
+# columns of ``sweep_fixes``
+FIXES, SERVED, GDOP_P50, PDOP_P50, HDOP_P50, VDOP_P50, TDOP_P50, GDOP_WORST = range(8)
+ERROR_P95, HORIZONTAL_P95, VERTICAL_P95, TIME_P95 = range(8, 12)
+FIX_FIGURES = 12
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sweep_fixes(
+    cells, site_km, px, py, pz, gate, sise2, noise, reach2, least_sine, sin_step, limits, out
+):
     """Fixes at each cell from navigation sources.
 
-    ``cells`` (C, 3) unit vectors of sites at ``site_km`` from the centre; ``p`` (K, S, 4) positions
-    in km and their least projection on the cell's direction (radius x least cosine), km;
-    ``sise2`` (S,) signal and multipath variance m2; ``noise`` (S, 2) receiver variance over range
-    squared and ``reach2`` (S, 2) the largest squared range (km2), below and above the elevation
-    of sine ``sin_step``. Fills ``out`` (C, 4): number of epochs with a fix, median GDOP, worst
-    GDOP and 95th percentile of the 3D RMS error in m; the last three stay 0 without a fix.
+    ``cells`` (C, 3) unit vectors of sites at ``site_km`` from the centre; ``px, py, pz`` (S, K)
+    positions in km; ``gate`` (S, K) 1 where a source may be used; ``sise2`` (S, K) signal and
+    multipath variance, m2; ``noise`` (S, 2) receiver variance over range squared and ``reach2``
+    (S, 2) the largest squared range (km2), below and above the elevation of sine ``sin_step``;
+    ``least_sine`` of the elevation at which a source comes into view; ``limits`` (3) the largest 3D
+    RMS error in m, PDOP and GDOP of a fix that serves. Fills ``out`` (C, 12), columns
+    as named above; all but the first two stay 0 without a fix. Errors are in m, time too.
     """
-    epochs, count = p.shape[0], p.shape[1]
-    e, w = np.empty((count, 3)), np.empty((2, count))
-    gdop, error = np.empty(epochs), np.empty(epochs)
-    plain, weighted = np.empty(3), np.empty(3)
-    u, user = np.empty(3), np.empty(3)
+    count, epochs = px.shape
+    acc, wacc = np.empty((SUMS, FIX_TILE)), np.empty((SUMS, FIX_TILE))
+    plain, weighted = np.empty((3, FIX_TILE)), np.empty((3, FIX_TILE))
+    here, up = np.empty((3, FIX_TILE)), np.empty((3, FIX_TILE))
+    kept = np.empty((9, epochs))
     for c in range(cells.shape[0]):
         for i in range(3):
-            u[i] = cells[c, i]
-            user[i] = site_km * u[i]
-        n = 0
+            up[i] = cells[c, i]
+            here[i] = site_km * cells[c, i]
+        m = 0
+        served = 0
         worst = 0.0
-        for k in range(epochs):
-            m = 0
+        for k0 in range(0, epochs, FIX_TILE):
+            n = min(FIX_TILE, epochs - k0)
+            acc[:] = 0.0
+            wacc[:] = 0.0
             for s in range(count):
-                x, y, z = p[k, s, 0], p[k, s, 1], p[k, s, 2]
-                along = u[0] * x + u[1] * y + u[2] * z
-                if along < p[k, s, 3]:
+                add_weighted(
+                    n, here, up, px[s, k0 : k0 + n], py[s, k0 : k0 + n], pz[s, k0 : k0 + n],
+                    gate[s, k0 : k0 + n], least_sine, sise2[s, k0 : k0 + n], noise[s], reach2[s],
+                    sin_step, acc, wacc,
+                )  # fmt: skip
+            solve_tile(n, acc, up, 4.0, plain)
+            solve_tile(n, wacc, up, 0.0, weighted)
+            for k in range(n):
+                v, h, t = plain[0, k], plain[1, k], plain[2, k]
+                wv, wh, wt = weighted[0, k], weighted[1, k], weighted[2, k]
+                if v < 0.0 or v + h + t > _LIMIT2 or wv < 0.0:
                     continue
-                x -= user[0]
-                y -= user[1]
-                z -= user[2]
-                d2 = x * x + y * y + z * z
-                d = math.sqrt(d2)
-                high = 1 if along - site_km >= sin_step * d else 0
-                if d2 > reach2[s, high]:
-                    continue
-                inverse = 1.0 / d
-                e[m, 0] = x * inverse
-                e[m, 1] = y * inverse
-                e[m, 2] = z * inverse
-                w[0, m] = 1.0
-                w[1, m] = 1.0 / (sise2[s] + noise[s, high] * d2)
+                kept[0, m] = math.sqrt(v + h + t)
+                kept[1, m] = math.sqrt(v + h)
+                kept[2, m] = math.sqrt(h)
+                kept[3, m] = math.sqrt(v)
+                kept[4, m] = math.sqrt(t)
+                kept[5, m] = math.sqrt(wv + wh)
+                kept[6, m] = math.sqrt(wh)
+                kept[7, m] = math.sqrt(wv)
+                kept[8, m] = math.sqrt(wt)
+                worst = max(worst, kept[0, m])
+                if kept[5, m] <= limits[0] and kept[1, m] <= limits[1] and kept[0, m] <= limits[2]:
+                    served += 1
                 m += 1
-            if m < MIN_SOURCES or not covariance(e, w[0], m, u, 0.0, plain):
-                continue
-            g2 = plain[0] + plain[1] + plain[2]
-            if g2 > _LIMIT2 or not covariance(e, w[1], m, u, 0.0, weighted):
-                continue
-            gdop[n] = math.sqrt(g2)
-            error[n] = math.sqrt(weighted[0] + weighted[1])
-            if gdop[n] > worst:
-                worst = gdop[n]
-            n += 1
-        out[c, 0] = n
-        if n > 0:
-            out[c, 1] = _nth(gdop, n, 50.0)
-            out[c, 2] = worst
-            out[c, 3] = _nth(error, n, 95.0)
+        out[c, FIXES] = m
+        out[c, SERVED] = served
+        if m > 0:
+            out[c, GDOP_WORST] = worst
+            for i in range(5):
+                out[c, GDOP_P50 + i] = _nth(kept[i], m, 50.0)
+            for i in range(4):
+                out[c, ERROR_P95 + i] = _nth(kept[5 + i], m, 95.0)
