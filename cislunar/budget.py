@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cislunar import catalog
+from cislunar.modcod import Mode, modes
+from cislunar.optical import PLANCK_J_S, ppm_required_dbw
 from orbits.constants import BOLTZMANN_DBW_K_HZ, C_KM_S, DEG
 
 if TYPE_CHECKING:
-    from cislunar.schema import Terminal
+    from cislunar.terminal_records import Terminal
 
 POLARISATION_LOSS_DB = 0.3  # axial ratios of two circular antennas; catalogue record link-rule
-PLANCK_J_S = 6.62607015e-34  # SI definition
 OUTSIDE, LIMB, FULL = 2, 1, 0  # the Moon in a station's beam
 
 # catalogue record afs-receiver: 0 dBi below 15 deg of elevation, its listed gain above
@@ -68,37 +71,90 @@ def half_beam_rad(terminal: Terminal) -> float:
     return 35.0 * (C_KM_S * 1e3 / (receive.frequency_mhz * 1e6)) / diameter_m * DEG
 
 
+Line = tuple[str, float, str]
+
+
 @dataclass(frozen=True)
 class Budget:
     """A link at one instant; ``print`` it for the budget line by line.
 
     ``rate_bps`` is 0 and ``margin_db`` None where no selectable rate closes. ``cn0_dbhz`` is None
-    for optical links, ``received_dbw`` None for radio.
+    for optical links, ``received_dbw`` None for radio. ``lines`` add up to them; ``inputs`` are
+    what the first ones rest on (power, gains, temperature), as far as the terminals state it.
     """
 
     cn0_dbhz: float | None
     received_dbw: float | None
     rate_bps: float
     margin_db: float | None
-    lines: tuple[tuple[str, float, str], ...]
+    lines: tuple[Line, ...]
+    inputs: tuple[Line, ...] = ()
+    title: str = ""
+    modcod: str | None = None
 
     @property
     def closes(self) -> bool:
         return self.margin_db is not None
 
     def __str__(self) -> str:
-        width = max(len(name) for name, _, _ in self.lines)
-        return "\n".join(
-            f"{name:<{width}}  {value:12,.2f} {unit}" for name, value, unit in self.lines
-        )
+        rows = (*self.inputs, *self.lines)
+        width = max(len(name) for name, _, _ in rows)
+        text = [f"{name:<{width}}  {value:12,.2f} {unit}" for name, value, unit in self.inputs]
+        if text:
+            text.append("-" * (width + 14))
+        text += [f"{name:<{width}}  {value:12,.2f} {unit}" for name, value, unit in self.lines]
+        if self.title:
+            text.insert(0, self.title)
+        if self.modcod:
+            text.append(f"modulation and coding: {self.modcod}")
+        return "\n".join(text)
+
+    def markdown(self) -> str:
+        """The budget as a Markdown table, ready for an appendix."""
+        head = [f"**{self.title}**", ""] if self.title else []
+        rows = [f"| {n} | {v:,.2f} | {u} |" for n, v, u in (*self.inputs, *self.lines)]
+        last = [f"| modulation and coding | {self.modcod} | |"] if self.modcod else []
+        return "\n".join([*head, "| item | value | unit |", "|---|---:|---|", *rows, *last])
+
+    def _repr_html_(self) -> str:
+        cell = "<tr><td>{}</td><td style='text-align:right'>{}</td><td>{}</td></tr>"
+        rows = [
+            cell.format(escape(n), f"{v:,.2f}", escape(u))
+            for n, v, u in (*self.inputs, *self.lines)
+        ]
+        if self.modcod:
+            rows.append(cell.format("modulation and coding", escape(self.modcod), ""))
+        head = f"<caption>{escape(self.title)}</caption>" if self.title else ""
+        return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
 
 
-def _received_lines(tx: Terminal, rx: Terminal, range_km, atmosphere_db, moon, eirp_dbw):
+@dataclass(frozen=True)
+class Losses:
+    """What a link loses beyond its terminals' listed figures, dB: patterns, and added noise."""
+
+    off_boresight_tx_db: float = 0.0
+    off_boresight_rx_db: float = 0.0
+    added_noise_db: float = 0.0
+
+    def lines(self) -> list[Line]:
+        return [
+            (name, -value, "dB")
+            for name, value in (
+                ("off boresight, transmitter", self.off_boresight_tx_db),
+                ("off boresight, receiver", self.off_boresight_rx_db),
+                ("noise of Moon and Sun", self.added_noise_db),
+            )
+            if value
+        ]
+
+
+def _received_lines(tx, rx, range_km, atmosphere_db, moon, eirp_dbw, losses=None) -> list[Line]:
     """The budget's lines whose values add up to C/N0 (radio) or received power (optical)."""
     transmit, receive = tx.transmit, rx.receive
     assert transmit is not None
     assert receive is not None
     eirp = transmit.eirp_dbw if eirp_dbw is None else eirp_dbw
+    beyond = [] if losses is None else losses.lines()
     if getattr(tx, "band", None) == "optical":
         assert tx.wavelength_nm is not None
         assert receive.gain_dbi is not None
@@ -116,7 +172,7 @@ def _received_lines(tx: Terminal, rx: Terminal, range_km, atmosphere_db, moon, e
             loss = getattr(receive, key, None)
             if loss:
                 lines.append((name, -loss, "dB"))
-        return lines
+        return lines + beyond
     return [
         ("EIRP", eirp, "dBW"),
         ("free space", -float(free_space_loss_db(range_km, transmit.frequency_mhz)), "dB"),
@@ -124,6 +180,7 @@ def _received_lines(tx: Terminal, rx: Terminal, range_km, atmosphere_db, moon, e
         ("pointing, receiver", -rx.pointing_loss_db, "dB"),
         ("polarisation", -polarisation_loss_db(tx, rx), "dB"),
         ("atmosphere", -float(atmosphere_db), "dB"),
+        *beyond,
         ("G/T", moon_g_over_t_db_k(rx, moon), "dB/K"),
         ("Boltzmann", -BOLTZMANN_DBW_K_HZ, "dB"),
     ]
@@ -135,32 +192,111 @@ def polarisation_loss_db(tx: Terminal, rx: Terminal) -> float:
     return 3.0 if "linear" in kinds and len(kinds) > 1 else POLARISATION_LOSS_DB
 
 
-def _needed_db(tx: Terminal, rx: Terminal) -> tuple[list[tuple[str, float, str]], float]:
-    """What must be left after dividing by the rate: lines, and their sum in dB."""
-    assert tx.transmit is not None
-    assert rx.receive is not None
+def _optical_needs_dbw(tx: Terminal, rx: Terminal, rate_bps: float) -> float:
+    """Received power in dBW that a rate needs: photons a bit, or PPM against a background."""
+    assert tx.wavelength_nm is not None
+    receive = rx.receive
+    assert receive is not None
+    if receive.background is not None:
+        return ppm_required_dbw(rate_bps, tx.wavelength_nm, receive.background)
+    assert receive.required_photons_per_bit is not None
+    photon_j = PLANCK_J_S * C_KM_S * 1e3 / (tx.wavelength_nm * 1e-9)
+    bit = 10.0 * math.log10(photon_j * receive.required_photons_per_bit)
+    return 10.0 * math.log10(rate_bps) + bit
+
+
+def _need_lines(tx: Terminal, rx: Terminal, mode: Mode) -> list[Line]:
+    """What must arrive for a rate, as lines whose sum is minus the C/N0 or power needed."""
+    rate_db = 10.0 * math.log10(mode.rate_bps)
     if getattr(tx, "band", None) == "optical":
-        assert tx.wavelength_nm is not None
-        assert rx.receive.required_photons_per_bit is not None
-        photon_j = PLANCK_J_S * C_KM_S * 1e3 / (tx.wavelength_nm * 1e-9)
-        bit = 10.0 * math.log10(photon_j * rx.receive.required_photons_per_bit)
-        return [("energy a bit needs", -bit, "dBJ")], bit
+        needs = _optical_needs_dbw(tx, rx, mode.rate_bps)
+        return [
+            ("rate", -rate_db, "dB(bit/s)"), ("energy a bit needs", rate_db - needs, "dBJ")
+        ]  # fmt: skip
+    assert tx.transmit is not None
     share = getattr(tx.transmit, "data_power_share_db", 0.0) or 0.0
-    required = tx.transmit.required_ebn0_db
-    if required is None:
+    if mode.required_ebn0_db is None:
         raise ValueError(f"terminal {tx.id!r} transmits without required_ebn0_db")
     lines = [
-        ("required Eb/N0", -required, "dB"),
+        ("rate", -rate_db, "dB(bit/s)"),
+        ("required Eb/N0", -mode.required_ebn0_db, "dB"),
         ("implementation loss", -rx.implementation_loss_db, "dB"),
     ]
     if share:
         lines.append(("share of power in data", share, "dB"))
-    return lines, required + rx.implementation_loss_db - share
+    return lines
 
 
 def least_margin_db(tx: Terminal, rx: Terminal) -> float:
     """The margin below which a rate is not given, dB: the larger of the two ends'."""
     return max(tx.minimum_margin_db, rx.minimum_margin_db)
+
+
+def band_fault(tx: Terminal, rx: Terminal) -> str | None:
+    """Why two terminals cannot share a carrier, in words; None where they can.
+
+    They must be both radio or both optical, name one band, and a frequency that either states
+    must lie in that band of the catalogue's plan (LunaNet Interoperability Specification).
+    """
+    optical = [getattr(t, "band", None) == "optical" for t in (tx, rx)]
+    if optical[0] != optical[1]:
+        return f"{tx.id!r} and {rx.id!r} are not both radio or both optical"
+    if optical[0]:
+        return None
+    if tx.transmit is None or rx.receive is None:
+        return f"{tx.id!r} does not send" if tx.transmit is None else f"{rx.id!r} does not hear"
+    if tx.transmit.band != rx.receive.band:
+        return (
+            f"{tx.id!r} sends in {tx.transmit.band} and {rx.id!r} hears {rx.receive.band}: "
+            "they share no band"
+        )
+    for terminal, half in ((tx, tx.transmit), (rx, rx.receive)):
+        fault = frequency_fault(terminal.id, half.band, half.frequency_mhz)
+        if fault is not None:
+            return fault
+    return None
+
+
+def frequency_fault(name: str, band: str | None, frequency_mhz: float | None) -> str | None:
+    """Why a terminal's frequency (MHz) is not in the band it names, in words; None where it is.
+
+    Bands that the catalogue's plan does not have are not judged.
+
+    >>> frequency_fault("x", "X_down", 8000.0)
+    "'x' has 8000 MHz, outside its band X_down (8450 to 8500 MHz)"
+    """
+    record = None if band is None else catalog.get("bands", band)
+    if record is None or frequency_mhz is None or not record.get("freq_mhz"):
+        return None
+    low, high = record["freq_mhz"]
+    if low <= frequency_mhz <= high:
+        return None
+    return f"{name!r} has {frequency_mhz:g} MHz, outside its band {band} ({low:g} to {high:g} MHz)"
+
+
+def _inputs(
+    tx: Terminal, rx: Terminal, range_km: float, eirp_dbw: float | None
+) -> tuple[Line, ...]:
+    transmit, receive = tx.transmit, rx.receive
+    assert transmit is not None
+    assert receive is not None
+    lines: list[Line] = [("range", range_km, "km")]
+    if tx.wavelength_nm and getattr(tx, "band", None) == "optical":
+        lines.append(("wavelength", tx.wavelength_nm, "nm"))
+    elif transmit.frequency_mhz:
+        lines.append(("frequency", transmit.frequency_mhz, "MHz"))
+    if eirp_dbw is None:
+        if transmit.power_w:
+            lines.append(("transmit power", 10.0 * math.log10(transmit.power_w), "dBW"))
+        if transmit.circuit_loss_db is not None:
+            lines.append(("circuit loss", -transmit.circuit_loss_db, "dB"))
+        if transmit.gain_dbi is not None:
+            lines.append(("transmitter gain", transmit.gain_dbi, "dBi"))
+    if receive.gain_dbi is not None and receive.g_over_t_db_k is not None:
+        lines.append(("receiver gain", receive.gain_dbi, "dBi"))
+    if receive.system_noise_temperature_k is not None:
+        lines.append(("system noise temperature", receive.system_noise_temperature_k, "K"))
+    return tuple(lines)
 
 
 def link_budget(
@@ -171,38 +307,40 @@ def link_budget(
     atmosphere_db: float = 0.0,
     moon: int = OUTSIDE,
     eirp_dbw: float | None = None,
+    losses: Losses | None = None,
 ) -> Budget:
     """The budget from terminal ``tx`` to terminal ``rx`` at a range, at one instant.
 
     ``moon`` is OUTSIDE, LIMB or FULL for a station that receives; ``eirp_dbw`` replaces the
-    terminal's. Raises ValueError where the two are not both radio or both optical.
+    terminal's; ``losses`` are those of antenna patterns and of bodies in the beam. Raises
+    ValueError where the two are not both radio or both optical.
     """
     optical = [getattr(t, "band", None) == "optical" for t in (tx, rx)]
     if optical[0] != optical[1]:
         raise ValueError(f"{tx.id!r} and {rx.id!r} are not both radio or both optical")
-    lines = _received_lines(tx, rx, range_km, atmosphere_db, moon, eirp_dbw)
+    lines = _received_lines(tx, rx, range_km, atmosphere_db, moon, eirp_dbw, losses)
     received = sum(value for _, value, _ in lines)
-    needed, needed_db = _needed_db(tx, rx)
     least = least_margin_db(tx, rx)
     assert tx.transmit is not None
-    rate, margin = 0.0, None
-    for r in sorted(tx.transmit.rates_bps):
-        left = received - 10.0 * math.log10(r) - needed_db
+    chosen, margin = None, None
+    needed: list[Line] = []
+    for mode in modes(tx.transmit):
+        need = _need_lines(tx, rx, mode)
+        left = received + sum(value for _, value, _ in need)
         if left >= least:
-            rate, margin = float(r), left
+            chosen, margin, needed = mode, left, need
     if optical[0]:
         lines.append(("received power", received, "dBW"))
     else:
         lines.append(("C/N0", received, "dBHz"))
     if margin is not None:
-        lines += [("rate", -10.0 * math.log10(rate), "dB(bit/s)"), *needed]
-        lines.append(("margin", margin, "dB"))
-        lines.append(("rate that closes", rate, "bit/s"))
-    else:
-        lines.append(("rate that closes", 0.0, "bit/s"))
+        lines += [*needed, ("margin", margin, "dB")]
+    rate = 0.0 if chosen is None else chosen.rate_bps
+    lines.append(("rate that closes", rate, "bit/s"))
     return Budget(
         None if optical[0] else received, received if optical[0] else None, rate, margin,
-        tuple(lines),
+        tuple(lines), _inputs(tx, rx, range_km, eirp_dbw), f"{tx.id} to {rx.id}",
+        None if chosen is None else chosen.modcod,
     )  # fmt: skip
 
 
@@ -212,9 +350,10 @@ def margins_at_1km_db(tx: Terminal, rx: Terminal, moon: int = OUTSIDE, eirp_dbw=
     The margin at any range follows by subtracting 20 log10(range_km) and the atmosphere.
     """
     assert tx.transmit is not None
-    rates = np.array(sorted(tx.transmit.rates_bps), dtype=float)
+    found = modes(tx.transmit)
     received = sum(v for _, v, _ in _received_lines(tx, rx, 1.0, 0.0, moon, eirp_dbw))
-    return rates, received - 10.0 * np.log10(rates) - _needed_db(tx, rx)[1]
+    margins = [received + sum(v for _, v, _ in _need_lines(tx, rx, m)) for m in found]
+    return np.array([m.rate_bps for m in found]), np.array(margins)
 
 
 def attenuation_db(elevation_rad, points_db):

@@ -33,6 +33,7 @@ from cislunar.budget import (
 )
 from cislunar.crossings import Grid, Steps, range_km, scan
 from cislunar.geometry import LOSS_RANGE, OFF_MOON, RANGE, quantity_at
+from cislunar.modcod import modes
 from cislunar.pairing import (
     min_elevation_deg,
     pair_mask_deg,
@@ -434,7 +435,7 @@ def _surface_links(tracks: Tracks, access: PairAccess, a: Node, b: Node, service
     best: list[tuple[float, Terminal]] = []
     for node in (a, b):
         users = [
-            (max(t.transmit.rates_bps), t)
+            (modes(t.transmit)[-1].rate_bps, t)
             for t in node.terminals
             if t.role == "user" and t.transmit is not None
         ]

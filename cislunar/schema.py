@@ -18,10 +18,8 @@ from cislunar.fields import (
     Fraction,
     Height,
     Instant,
-    Kelvin,
     Latitude,
     Longitude,
-    Megahertz,
     Metres,
     Name,
     NonNegative,
@@ -34,105 +32,9 @@ from cislunar.fields import (
 )
 from cislunar.orbit_records import Orbit
 from cislunar.records import Record, Sourced, key
+from cislunar.terminal_records import Antenna, Receive, Terminal, Transmit  # noqa: F401
 
 Service = Literal["relay", "direct", "forward", "crosslink", "positioning"]
-
-
-# --- terminals ---------------------------------------------------------------------------------
-
-
-class Antenna(Record):
-    kind: str = key("dish, patch, patch-array, omni, telescope, ...", "dish")
-    diameter_m: Annotated[float, Range(0, 1000, "m", low_open=True)] | None = key("aperture, m")
-    efficiency: Fraction | None = key("aperture efficiency")
-    gain_dbi: Decibel | None = key("gain, dBi")
-    half_power_beamwidth_deg: Annotated[float, Range(0, 360, "deg", low_open=True)] | None = key(
-        "half-power beam width, deg"
-    )
-    pointing: str | None = key("how it is pointed")
-    coverage: str | None = key("what the pattern covers")
-
-
-class Transmit(Record):
-    band: str | None = key("band plan id, absent for optical")
-    frequency_mhz: Megahertz | None = key("carrier, MHz")
-    power_w: Annotated[float, Range(0, 1e9, "W", low_open=True)] | None = key("power, W")
-    gain_dbi: Decibel | None = key("gain, dBi")
-    circuit_loss_db: Annotated[float, Range(0, 100, "dB")] | None = key("circuit loss, dB")
-    eirp_dbw: Decibel = key("EIRP with circuit loss, without pointing loss, dBW", ...)
-    modulation: str | None = key("modulation")
-    coding: str | None = key("coding id")
-    required_ebn0_db: Decibel | None = key("required Eb/N0, dB; absent for optical")
-    rates_bps: tuple[Annotated[float, Range(0, 1e13, "bit/s", low_open=True)], ...] = key(
-        "selectable information rates, bit/s", ..., min_length=1
-    )
-    data_power_share_db: Annotated[float, Range(-60, 0, "dB")] = key(
-        "share of the power in the data component, dB", 0.0
-    )
-    note: str | None = key("free text")
-
-
-class Receive(Record):
-    band: str | None = key("band plan id, absent for optical")
-    frequency_mhz: Megahertz | None = key("carrier, MHz")
-    gain_dbi: Decibel | None = key("gain, dBi")
-    system_noise_temperature_k: Kelvin | None = key("system noise temperature, K")
-    g_over_t_db_k: Decibel | None = key("G/T, dB/K; absent for optical")
-    g_over_t_moon_db_k: Decibel | None = key("G/T with the Moon filling the beam, dB/K")
-    optical_loss_db: Annotated[float, Range(0, 100, "dB")] | None = key("receiver optics, dB")
-    atmosphere_loss_db: Annotated[float, Range(0, 100, "dB")] | None = key("atmosphere, dB")
-    other_loss_db: Annotated[float, Range(0, 100, "dB")] | None = key("other losses, dB")
-    required_photons_per_bit: Positive | None = key("photons a bit at the detector, optical")
-    note: str | None = key("free text")
-
-
-class Terminal(Sourced):
-    """One radio or optical terminal: what it sends, what it hears."""
-
-    id: Name = key("id of the terminal", ...)
-    role: Literal["user", "relay", "relay-earth", "crosslink", "navigation", "station"] = key(
-        "which end of which link it is", ...
-    )
-    band: Literal["optical"] | None = key("optical, or absent for radio")
-    wavelength_nm: Annotated[float, Range(100, 1e5, "nm")] | None = key("optical wavelength, nm")
-    antenna: Antenna | None = key("antenna")
-    transmit: Transmit | None = key("transmit side; absent: it only receives")
-    receive: Receive | None = key("receive side; absent: it only transmits")
-    polarisation: str = key("RHCP, LHCP or linear", "RHCP")
-    pointing_loss_db: Annotated[float, Range(0, 100, "dB")] = key("pointing loss, dB", 0.0)
-    implementation_loss_db: Annotated[float, Range(0, 100, "dB")] = key(
-        "receiver implementation loss, dB", 0.0
-    )
-    simultaneous_links: Annotated[int, Range(1, 10_000, whole=True)] | None = key(
-        "users served at once; null: broadcast, no limit"
-    )
-    minimum_margin_db: Annotated[float, Range(-50, 100, "dB")] = key(
-        "margin below which a rate is not given, dB", 3.0
-    )
-    pairs_with: tuple[str, ...] = key(
-        "terminal ids it works with; where neither end lists any, bands and roles decide", ()
-    )
-    broadcast: bool = key("true: one signal for all users", False)
-    min_elevation_deg: Elevation | None = key(
-        "elevation below which this terminal does not work, deg; absent: the node's"
-    )
-    elevation_mask_deg: Elevation | None = key("mask typical of the class, deg; information only")
-    max_range_km: Positive | None = key("longest range it works at, km")
-    ranging_sigma_m: Positive | None = key("two-way range noise, 1 sigma, m")
-    acquisition_threshold_dbhz: Decibel | None = key("C/N0 for a first fix, dBHz")
-    tracking_threshold_dbhz: Decibel | None = key("C/N0 for tracking, dBHz")
-    cloud_free_fraction: dict[str, Fraction] | None = key("optical: clear-sky share by site type")
-    sun_earth_probe_min_deg: dict[str, Annotated[float, Range(0, 180, "deg")]] | None = key(
-        "optical: least angle from the Sun at the ground, deg, for return and forward"
-    )
-    carried_by: str | None = key("what usually carries it")
-    published_neighbour: str | None = key("nearest published figure")
-
-    @model_validator(mode="after")
-    def _one_side(self):
-        if self.transmit is None and self.receive is None:
-            raise refuse("the terminal neither transmits nor receives", "transmit, receive or both")
-        return self
 
 
 def _text_or_record(value: Any) -> str:
@@ -461,7 +363,7 @@ class ContactRules(Record):
 
 class Outputs(Record):
     report: tuple[Literal["en", "ja"], ...] = key("languages of the report", ("en", "ja"))
-    formats: tuple[Literal["html", "pdf"], ...] = key("formats of the report", ("html",))
+    formats: tuple[Literal["html", "pdf", "pptx"], ...] = key("formats of the report", ("html",))
 
 
 class ForceModelRecord(Record):

@@ -143,8 +143,17 @@ def test_budget_prints_lines_that_add_up():
         values["C/N0"] + values["rate"] + values["required Eb/N0"] + values["implementation loss"]
     )
     text = str(budget)
-    assert len(text.splitlines()) == len(budget.lines)
+    # a title, what the EIRP and G/T rest on, a rule, and the lines that add up
+    assert len(text.splitlines()) == 1 + len(budget.inputs) + 1 + len(budget.lines)
     assert "polarisation" in text
+    given = {name: value for name, value, _ in budget.inputs}
+    made = given["transmit power"] + given["circuit loss"] + given["transmitter gain"]
+    assert made == pytest.approx(values["EIRP"], abs=0.05)
+    rows = [r.split("|")[1:4] for r in budget.markdown().splitlines() if r.startswith("| ")][1:]
+    assert [(n.strip(), u.strip()) for n, _, u in rows] == [
+        (n, u) for n, _, u in (*budget.inputs, *budget.lines)
+    ]
+    assert budget._repr_html_().count("<tr>") == len(rows)
     weak = link_budget(terminal("user-x-dte"), terminal("station-34m-x"), 4e8)
     assert (weak.rate_bps, weak.margin_db, weak.closes) == (0.0, None, False)
 

@@ -30,6 +30,7 @@ _FILES = {
     "services": "services.yaml",
     "bands": "bands.yaml",
     "codings": "codings.yaml",
+    "modcods": "modcods.yaml",
     "published-terminals": "published_terminals.yaml",
     "link-model": "link_model.yaml",
     "requirements": "requirements.yaml",
