@@ -35,7 +35,7 @@ from orbits.ephemeris import GRANULE_S, De440
 from orbits.epoch import Epoch
 from orbits.forces import EPHEMERIS, ForceModel, pack, rhs
 from orbits.frames import earth_moon_distance, transform
-from orbits.gravity import GRAVITY_GM_KM3_S2, GRAVITY_RADIUS_KM, _field
+from orbits.gravity import GRAVITY_GM_KM3_S2, GRAVITY_RADIUS_KM, _field, scratch
 from orbits.propagate import propagate
 
 START = Epoch.parse("2030-03-01T00:00:00 UTC")
@@ -97,7 +97,7 @@ def scipy_flight(state, model: ForceModel):
     from scipy.integrate import solve_ivp
 
     c, table, field = pack(model, De440.open().table(START, T[0], T[-1]))
-    work = np.zeros((8, max(16, field.shape[2])))
+    work = scratch()
 
     def force(t, y):
         return _derivative(t, y, c, table, field, work)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -88,10 +89,8 @@ class BodyTable:
         Granules are aligned with those of DE440 (J2000 - 0.5 d + 4 k d), where DE440 and the lunar
         kernel are polynomials of degree 12 at most, so for them the table is exact to rounding.
         """
-        zero_s = epoch.tdb_s + 0.5 * DAY_S
-        low = int(np.floor((start_s + zero_s) / GRANULE_S))
-        high = max(int(np.ceil((end_s + zero_s) / GRANULE_S)), low + 1)
-        first_s = low * GRANULE_S - zero_s
+        low, high = _granules(epoch, start_s, end_s)
+        first_s = _granule_epoch(low) - epoch
         k = np.arange(COEFFICIENTS)
         nodes = np.cos(np.pi * (k + 0.5) / COEFFICIENTS)
         to_coefficients = np.cos(np.pi * np.outer(k, k + 0.5) / COEFFICIENTS) * 2 / COEFFICIENTS
@@ -99,6 +98,17 @@ class BodyTable:
         t = first_s + GRANULE_S * (np.arange(high - low)[:, None] + (nodes + 1.0) / 2.0)
         values = columns(t.ravel()).reshape(high - low, COEFFICIENTS, COLUMNS)
         return cls(epoch, first_s, np.ascontiguousarray(to_coefficients @ values))
+
+
+def _granules(epoch: Epoch, start_s: float, end_s: float) -> tuple[int, int]:
+    """The first granule of a span, counted from J2000 - 0.5 d, and the one after its last."""
+    zero_s = epoch.tdb_s + 0.5 * DAY_S
+    low = int(np.floor((start_s + zero_s) / GRANULE_S))
+    return low, max(int(np.ceil((end_s + zero_s) / GRANULE_S)), low + 1)
+
+
+def _granule_epoch(granule: int) -> Epoch:
+    return Epoch(4 * granule - 1, 0.5 * DAY_S)
 
 
 class De440:
@@ -115,6 +125,15 @@ class De440:
     def open() -> De440:
         """The one shared reader; its files are opened when first asked."""
         return De440()
+
+    def __init__(self):
+        self._lock = Lock()
+        # room for every granule's coefficients (the system's until written to), which of them are
+        # known, and the number of the first
+        zero = _granule_epoch(0)
+        low, high = _granules(zero, FIRST_S - zero.tdb_s, LAST_S - zero.tdb_s)
+        room = np.zeros((high - low, COEFFICIENTS, COLUMNS))
+        self._kept = room, np.zeros(high - low, dtype=bool), low
 
     def __reduce__(self):  # to another process as itself: open files do not travel
         return De440.open, ()
@@ -183,8 +202,24 @@ class De440:
         return angles.T.reshape(*t.shape, 3), rates.T.reshape(*t.shape, 3)
 
     def table(self, epoch: Epoch, start_s: float, end_s: float) -> BodyTable:
-        """The Moon-centred table over ``start_s`` to ``end_s`` past ``epoch`` (TDB seconds)."""
+        """The Moon-centred table over ``start_s`` to ``end_s`` past ``epoch`` (TDB seconds).
+
+        Granules are kept once made (1.7 kB each, 23 MB for all the years there are) and shared by
+        the tables handed out: they are to be read only.
+        """
         check_span(epoch, np.array([start_s, end_s]))
+        low, high = _granules(epoch, start_s, end_s)
+        kept, known, origin = self._kept
+        rows = slice(low - origin, high - origin)
+        if not known[rows].all():
+            with self._lock:
+                missing = np.flatnonzero(~known[rows])
+                if missing.size:
+                    self._make(low + int(missing[0]), low + int(missing[-1]) + 1)
+        return BodyTable(epoch, _granule_epoch(low) - epoch, kept[rows])
+
+    def _make(self, low: int, high: int) -> None:
+        epoch = _granule_epoch(low)
 
         def columns(t):
             values = np.zeros((t.size, COLUMNS))
@@ -193,7 +228,12 @@ class De440:
             values[:, ANGLES : ANGLES + 3] = self.pa_angles(epoch, t)[0]
             return values
 
-        return BodyTable.fit(epoch, start_s, end_s, columns)
+        kept, known, origin = self._kept
+        made = BodyTable.fit(epoch, 0.0, (high - low) * GRANULE_S, columns)
+        rows = slice(low - origin, high - origin)
+        new = ~known[rows]  # what others already read is left as it is
+        kept[rows][new] = made.coefficients[new]
+        known[rows] = True
 
 
 def check_span(epoch: Epoch, t_s) -> None:

@@ -24,7 +24,7 @@ from orbits.constants import (
     SOLAR_PRESSURE_N_M2,
 )
 from orbits.cr3bp import cr3bp_rhs
-from orbits.ephemeris import ANGLES, COEFFICIENTS, EARTH, GRANULE_S, SUN, BodyTable
+from orbits.ephemeris import ANGLES, COEFFICIENTS, COLUMNS, EARTH, GRANULE_S, SUN, BodyTable
 from orbits.errors import InputError
 from orbits.gravity import (
     DEGREE_MAX,
@@ -33,6 +33,7 @@ from orbits.gravity import (
     harmonic_sums,
     harmonics,
 )
+from orbits.simd import chebyshev
 
 SUN_RADIUS_KM = 695700.0  # IAU 2015 nominal
 CR3BP, EPHEMERIS = 0, 1  # model codes
@@ -46,8 +47,9 @@ _BODIES = {
     "jupiter": GM_JUPITER_KM3_S2, "venus": GM_VENUS_KM3_S2,
 }  # fmt: skip
 NO_FIELD = np.zeros((1, 1, 1))
-NO_TABLE = np.zeros((1, 1, 16))
-BODY_ROW, SUM_ROW = 6, 7  # rows of the scratch array; 0 to 5 are the harmonics'
+NO_TABLE = np.zeros((1, COEFFICIENTS, COLUMNS))
+BODY_ROW, SUM_ROW, LIGHT_ROW = 3, 4, 5  # rows of the scratch array; 0 to 2 are the harmonics'
+_series = chebyshev(COEFFICIENTS)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class ForceModel:
 
 
 def pack(model: ForceModel, table: BodyTable, *, area_m2=None, mass_kg=None, cr=1.3, impact=True):
-    """The arrays a kernel needs: constants (14,), table, harmonics, and the width of scratch rows.
+    """The arrays a kernel needs: constants (14,), body table and harmonics.
 
     Raises InputError for an area without a mass (or the reverse), or one that is not positive.
     """
@@ -118,15 +120,20 @@ def bodies_at(t, c, table, out):
     """Writes the table's 16 columns at ``t`` into ``out``."""
     place = (t - c[FIRST]) * c[RATE]
     g = min(max(int(place), 0), table.shape[0] - 1)
-    x = 2.0 * (place - g) - 1.0
-    rows = table[g]
-    for i in range(16):
-        out[i] = rows[0, i] + x * rows[1, i]
-    before, now = 1.0, x
-    for k in range(2, COEFFICIENTS):
-        before, now = now, 2.0 * x * now - before
-        for i in range(16):
-            out[i] += now * rows[k, i]
+    _series(table, g, 2.0 * (place - g) - 1.0, out)
+
+
+@njit(cache=True, nogil=True)
+def discs(sx, sy, sz, bx, by, bz, radius):
+    """Apparent radii of the Sun and of a sphere of ``radius`` km, and their distance apart, rad.
+
+    Vectors from the craft to the Sun and to the body, km, from outside the sphere.
+    """
+    ds = math.sqrt(sx * sx + sy * sy + sz * sz)
+    db = math.sqrt(bx * bx + by * by + bz * bz)
+    px, py, pz = sy * bz - sz * by, sz * bx - sx * bz, sx * by - sy * bx
+    apart = math.atan2(math.sqrt(px * px + py * py + pz * pz), sx * bx + sy * by + sz * bz)
+    return math.asin(SUN_RADIUS_KM / ds), math.asin(min(radius / db, 1.0)), apart
 
 
 @njit(cache=True, nogil=True)
@@ -136,16 +143,11 @@ def lit_fraction(sx, sy, sz, bx, by, bz, radius):
     Vectors from the craft to the Sun and to the body, km; overlapping discs as in Montenbruck and
     Gill, Satellite Orbits, 3.4.2.
     """
-    ds = math.sqrt(sx * sx + sy * sy + sz * sz)
-    db = math.sqrt(bx * bx + by * by + bz * bz)
-    if db <= radius:
+    if bx * bx + by * by + bz * bz <= radius * radius:
         return 0.0
-    along = (sx * bx + sy * by + sz * bz) / (ds * db)
-    if along <= 0.0:
+    if sx * bx + sy * by + sz * bz <= 0.0:
         return 1.0
-    a, b = math.asin(SUN_RADIUS_KM / ds), math.asin(radius / db)
-    px, py, pz = sy * bz - sz * by, sz * bx - sx * bz, sx * by - sy * bx
-    apart = math.atan2(math.sqrt(px * px + py * py + pz * pz), sx * bx + sy * by + sz * bz)
+    a, b, apart = discs(sx, sy, sz, bx, by, bz, radius)
     if apart >= a + b:
         return 1.0
     if apart <= b - a:
@@ -160,6 +162,43 @@ def lit_fraction(sx, sy, sz, bx, by, bz, radius):
         - apart * y
     )
     return 1.0 - area / (math.pi * a * a)
+
+
+@njit(cache=True, nogil=True)
+def add_lit_gradient(sx, sy, sz, bx, by, bz, radius, factor, out):
+    """Adds ``factor`` x the derivative of :func:`lit_fraction` by the craft's position (1/km).
+
+    Zero where the disc is whole or hidden. The overlap's derivatives are closed: by the distance
+    apart minus the common chord, by a radius the arc of that circle inside the other.
+    """
+    d2, s2 = bx * bx + by * by + bz * bz, sx * sx + sy * sy + sz * sz
+    along = sx * bx + sy * by + sz * bz
+    if d2 <= radius * radius or along <= 0.0:
+        return
+    a, b, apart = discs(sx, sy, sz, bx, by, bz, radius)
+    if apart >= a + b or apart <= b - a:
+        return
+    ds, db = math.sqrt(s2), math.sqrt(d2)
+    if apart <= a - b:  # a ring: 1 - (b / a)^2
+        by_a, by_b, by_apart = 2.0 * b * b / a**3, -2.0 * b / (a * a), 0.0
+    else:
+        x = (apart * apart + a * a - b * b) / (2.0 * apart)
+        y = math.sqrt(max(a * a - x * x, 0.0))
+        turn_a = math.acos(min(max(x / a, -1.0), 1.0))
+        turn_b = math.acos(min(max((apart - x) / b, -1.0), 1.0))
+        disc = math.pi * a * a
+        area = a * a * turn_a + b * b * turn_b - apart * y
+        by_a = (2.0 * area / a - 2.0 * a * turn_a) / disc
+        by_b, by_apart = -2.0 * b * turn_b / disc, 2.0 * y / disc
+    # radii grow towards what is seen; the distance apart turns about both lines of sight
+    of_sun, of_body = by_a * math.tan(a) / s2, by_b * math.tan(b) / d2
+    if by_apart != 0.0:
+        cosine, sine = math.cos(apart), math.sin(apart)
+        of_sun += by_apart / sine * (1.0 / (ds * db) - cosine / s2)
+        of_body += by_apart / sine * (1.0 / (ds * db) - cosine / d2)
+    out[0] += factor * (of_sun * sx + of_body * bx)
+    out[1] += factor * (of_sun * sy + of_body * by)
+    out[2] += factor * (of_sun * sz + of_body * bz)
 
 
 @njit(cache=True, nogil=True)
@@ -180,8 +219,8 @@ def rhs(model, n, t, y, c, table, field, work, dy):
     """Writes the derivative of ``y`` (n = 6, or 42 with the transition matrix) into ``dy``.
 
     Model CR3BP: nondimensional, ``c[MU]``. Model EPHEMERIS: km and km/s about the Moon on ICRF
-    axes. The transition matrix takes the gradients of every gravity term, harmonics included, and
-    neglects that of the solar pressure (1e-9 of it).
+    axes. The transition matrix takes the gradients of every term: harmonics, point masses, and
+    solar pressure with its fading in penumbra.
     """
     if model == CR3BP:
         cr3bp_rhs(y, c[MU], n, dy)
@@ -210,18 +249,31 @@ def rhs(model, n, t, y, c, table, field, work, dy):
         az += d3 * dz - s3 * sz
         if n == 42:
             _add_gradient(g, gm, dx, dyy, dz, d2)
+    light = work[LIGHT_ROW]  # solar pressure's push, and how it fades from place to place
+    if n == 42:
+        for i in range(6):
+            light[i] = 0.0
     if c[PRESSURE] != 0.0:
         sx, sy, sz = body[SUN] - x, body[SUN + 1] - yy, body[SUN + 2] - z
+        d2 = sx * sx + sy * sy + sz * sz
+        push = -c[PRESSURE] / (d2 * math.sqrt(d2))
         lit = 1.0
         if c[SHADOW] != 0.0:
             ex, ey, ez = body[EARTH] - x, body[EARTH + 1] - yy, body[EARTH + 2] - z
-            lit = lit_fraction(sx, sy, sz, -x, -yy, -z, MOON_RADIUS_KM)
-            lit *= lit_fraction(sx, sy, sz, ex, ey, ez, EARTH_RADIUS_KM)
-        d2 = sx * sx + sy * sy + sz * sz
-        push = -lit * c[PRESSURE] / (d2 * math.sqrt(d2))
+            by_moon = lit_fraction(sx, sy, sz, -x, -yy, -z, MOON_RADIUS_KM)
+            by_earth = lit_fraction(sx, sy, sz, ex, ey, ez, EARTH_RADIUS_KM)
+            lit = by_moon * by_earth
+            if n == 42 and 0.0 < lit < 1.0:
+                light[0], light[1], light[2] = push * sx, push * sy, push * sz
+                fade = light[3:6]
+                add_lit_gradient(sx, sy, sz, -x, -yy, -z, MOON_RADIUS_KM, by_earth, fade)
+                add_lit_gradient(sx, sy, sz, ex, ey, ez, EARTH_RADIUS_KM, by_moon, fade)
+        push *= lit
         ax += push * sx
         ay += push * sy
         az += push * sz
+        if n == 42:
+            _add_gradient(g, -lit * c[PRESSURE], sx, sy, sz, d2)
     if field.shape[0] > 1:
         # principal axes: R3(psi) R1(theta) R3(phi)
         phi, theta, psi = body[ANGLES], body[ANGLES + 1], body[ANGLES + 2]
@@ -270,6 +322,7 @@ def rhs(model, n, t, y, c, table, field, work, dy):
         for j in range(6):
             a, b, e = y[6 + j], y[12 + j], y[18 + j]
             dy[6 + j], dy[12 + j], dy[18 + j] = y[24 + j], y[30 + j], y[36 + j]
-            dy[24 + j] = g[0] * a + g[1] * b + g[2] * e
-            dy[30 + j] = g[1] * a + g[3] * b + g[4] * e
-            dy[36 + j] = g[2] * a + g[4] * b + g[5] * e
+            fade = light[3] * a + light[4] * b + light[5] * e
+            dy[24 + j] = g[0] * a + g[1] * b + g[2] * e + light[0] * fade
+            dy[30 + j] = g[1] * a + g[3] * b + g[4] * e + light[1] * fade
+            dy[36 + j] = g[2] * a + g[4] * b + g[5] * e + light[2] * fade

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -21,7 +22,6 @@ from orbits.errors import ConvergenceError, ImpactError, InputError
 from orbits.forces import CR3BP, EPHEMERIS, FIRST, MU, NO_FIELD, NO_TABLE, SIZE, ForceModel, pack
 from orbits.trajectory import Trajectory
 
-_WIDTH = 16  # least width of scratch rows: the columns of a body table
 _STEP_MAX_S = 4 * DAY_S
 _STEP_MAX_ND = 1.0
 _Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]  # constants, body table, harmonics
@@ -59,12 +59,11 @@ def _broadcast(t, count):
 def _run_arcs(model, n, states, t0, t1, arrays: _Arrays, rtol, step_max):
     count = states.shape[0]
     ends, how, when = np.empty((count, n)), np.zeros(count, np.int64), np.zeros(count)
-    width = max(_WIDTH, arrays[2].shape[2])
 
     def part(piece):
         integrator.arcs(
             model, n, states[piece], t0[piece], t1[piece], np.empty(0), np.empty((0, 6)), *arrays,
-            rtol, step_max, width, ends[piece], how[piece], when[piece],
+            rtol, step_max, ends[piece], how[piece], when[piece],
         )  # fmt: skip
 
     workers = min(os.cpu_count() or 1, count // 4)
@@ -87,7 +86,6 @@ def _split(ends, stm):
 def _run_path(model, state, t0, t_out, arrays: _Arrays, rtol, step_max, name=""):
     """States (N, 6) at increasing ``t_out`` on either side of t0."""
     out = np.empty((t_out.size, 6))
-    width = max(_WIDTH, arrays[2].shape[2])
     later = int(np.searchsorted(t_out, t0))
     for times, place in (
         (t_out[later:], out[later:]),
@@ -99,7 +97,7 @@ def _run_path(model, state, t0, t_out, arrays: _Arrays, rtol, step_max, name="")
         how, when = np.zeros(1, np.int64), np.zeros(1)
         integrator.arcs(
             model, 6, state, np.array([t0]), times[-1:].copy(), times.copy(), block, *arrays, rtol,
-            step_max, width, end, how, when,
+            step_max, end, how, when,
         )  # fmt: skip
         _check(how[0], when[0], name)
         place[...] = block
@@ -172,6 +170,55 @@ def propagate(
     return Trajectory(epoch, t, states, "MOON_ICRF", name)
 
 
+def propagate_many(
+    states, epoch: Epoch, t_out_s, model: ForceModel, ephemeris: Ephemeris, *, t0_s=0.0,
+    area_m2=None, mass_kg=None, cr=1.3, rtol: float = 1e-12, names: Sequence[str] | None = None,
+    impact: bool = True,
+) -> list[Trajectory]:  # fmt: skip
+    """The trajectories, MOON_ICRF in km and km/s, of K craft flown at once on all cores.
+
+    As :func:`propagate` for each row of ``states`` (K, 6): one body table and one grid of output
+    times for all; ``t0_s``, ``area_m2``, ``mass_kg`` and ``cr`` are one for all or one each (K,).
+    Raises the error of the first craft that meets one.
+
+    >>> from orbits.ephemeris import De440
+    >>> start = Epoch.parse("2030-01-01T00:00:00 TDB")
+    >>> pair = [[6000, 0, 0, 0, 0, 0.9], [9000, 0, 0, 0, 0.7, 0]]
+    >>> flown = propagate_many(pair, start, np.arange(0, 3601.0, 60), ForceModel.standard(),
+    ...                        De440.open(), names=["a", "b"])
+    >>> [path.name for path in flown]
+    ['a', 'b']
+    """
+    states = _states(states)
+    count = states.shape[0]
+    t = _increasing(t_out_s, "t_out_s", 2)
+    t0 = _broadcast(t0_s, count)
+    called = [""] * count if names is None else list(names)
+    if len(called) != count:
+        raise InputError(f"{len(called)} names for {count} craft", key="names", allowed=str(count))
+    if not count:
+        return []
+
+    def each(value):
+        return value if isinstance(value, (list, tuple, np.ndarray)) else [value] * count
+
+    area_m2, mass_kg, cr = each(area_m2), each(mass_kg), each(cr)
+    table = ephemeris.table(epoch, min(t0.min(), t[0]), max(t0.max(), t[-1]))
+    packs = [
+        pack(model, table, area_m2=area, mass_kg=mass, cr=push, impact=impact)
+        for area, mass, push in zip(area_m2, mass_kg, cr, strict=True)
+    ]
+
+    def fly(k):
+        found = _run_path(
+            EPHEMERIS, states[k : k + 1], float(t0[k]), t, packs[k], rtol, _STEP_MAX_S, called[k]
+        )
+        return Trajectory(epoch, t, found, "MOON_ICRF", called[k])
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, count)) as pool:  # kernels release the GIL
+        return list(pool.map(fly, range(count)))
+
+
 def flow(
     states, t0_s, t1_s, epoch: Epoch, table: BodyTable, model: ForceModel, *, stm: bool = True,
     area_m2: float | None = None, mass_kg: float | None = None, cr: float = 1.3,
@@ -181,7 +228,7 @@ def flow(
 
     MOON_ICRF, km and km/s, TDB seconds past ``epoch``, within ``table`` (from an ephemeris).
     K arcs at once, for multiple shooting; surfaces are looked at only with ``impact``. The
-    matrices hold the gradients of all gravity terms and not of the solar pressure.
+    matrices hold the gradients of the whole model, solar pressure and its shadows included.
     """
     states = _states(states)
     if not states.shape[0]:

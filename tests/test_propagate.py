@@ -28,7 +28,13 @@ from orbits.epoch import Epoch
 from orbits.errors import ImpactError, InputError, SpanError
 from orbits.forces import SUN_RADIUS_KM, ForceModel, lit_fraction
 from orbits.frames import earth_moon_distance, rotation, transform
-from orbits.gravity import GRAVITY_GM_KM3_S2, GRAVITY_RADIUS_KM, harmonic_sums, harmonics
+from orbits.gravity import (
+    GRAVITY_GM_KM3_S2,
+    GRAVITY_RADIUS_KM,
+    harmonic_sums,
+    harmonics,
+    scratch,
+)
 from orbits.propagate import flow, propagate
 
 DE440 = De440.open()
@@ -169,7 +175,7 @@ def test_harmonics_match_legendre_functions(evidence):
     rng = np.random.default_rng(3)
     degree, worst = 20, 0.0
     field = harmonics(degree)
-    work, out = np.zeros((6, field.shape[2])), np.zeros(8)
+    work, out = scratch(), np.zeros(8)
     for _ in range(20):
         r = rng.normal(size=3)
         r *= rng.uniform(1800, 4000) / np.linalg.norm(r)
@@ -186,7 +192,7 @@ def test_harmonics_match_legendre_functions(evidence):
 @pytest.mark.parametrize("degree", [8, 100])
 def test_gravity_gradient_and_poles(degree):
     field = harmonics(degree)
-    work, out, other = np.zeros((6, field.shape[2])), np.zeros(8), np.zeros(8)
+    work, out, other = scratch(), np.zeros(8), np.zeros(8)
     for r in ([900.0, -1200.0, 1100.0], [0.0, 0.0, -1850.0], [1e-9, 0.0, 1850.0]):
         harmonic_sums(*r, GRAVITY_RADIUS_KM, field, True, work, out)
         gradient = np.empty((3, 3))
