@@ -48,7 +48,7 @@ class ContactPlan:
 
     Times are TDB seconds past ``epoch``, rates bit/s, light times s (the largest over the contact),
     margins dB (the least over it; masked for neighbours on the ground, whose link has no budget).
-    ``closable`` is the plan before policy, ``None`` where policy forbade nothing.
+    ``closable`` is the plan before policy and contention, ``wanted`` the one before contention.
     """
 
     epoch: Epoch
@@ -65,6 +65,7 @@ class ContactPlan:
     terminal_target: np.ndarray
     kind: np.ndarray
     before_policy: ContactPlan | None = field(default=None, repr=False)
+    before_contention: ContactPlan | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return self.start_s.size
@@ -77,8 +78,13 @@ class ContactPlan:
 
     @property
     def closable(self) -> ContactPlan:
-        """The plan before policy."""
-        return self if self.before_policy is None else self.before_policy
+        """The plan before policy and contention."""
+        return self.wanted if self.before_policy is None else self.before_policy
+
+    @property
+    def wanted(self) -> ContactPlan:
+        """The permitted plan before contention: every link as if it were alone."""
+        return self if self.before_contention is None else self.before_contention
 
     @cached_property
     def contact_id(self) -> np.ndarray:
