@@ -175,9 +175,7 @@ def cell_views(
         "joint_mean_gap_s": joint["mean"] * step_s,
         "joint_time_average_gap_s": joint["time_average"] * step_s,
         "joint_gap_count": joint["count"].astype(np.int64),
-        **{
-            f"visible_at_least_{n}_frac": tally[:, n:].sum(axis=1) / epochs for n in NEEDED_ASSETS
-        },
+        **{f"visible_at_least_{n}_frac": tally[:, n:].sum(axis=1) / epochs for n in NEEDED_ASSETS},
     }
 
 

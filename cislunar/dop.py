@@ -20,14 +20,19 @@ normal matrix has a condition number beyond 1e8, and half of a double's digits a
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 
 import numpy as np
 from numba import njit
 
-GDOP_LIMIT = 1.0e4
-MIN_SOURCES = 4
+from cislunar.dop_kernels import GDOP_LIMIT, MIN_SOURCES, NEAREST_KM, gdop_sites
+from orbits.errors import InputError
+
+NAMES = ("gdop", "pdop", "hdop", "vdop", "tdop")
+MOST_SUBSETS = 200_000  # of sources to choose from at one epoch
 _LIMIT2 = GDOP_LIMIT * GDOP_LIMIT
-NEAREST_KM = 1e-3  # a source nearer than a metre has no direction: it is the user's own site
 
 
 @njit(cache=True, nogil=True)
@@ -350,6 +355,71 @@ def _place(t, now, dt, last, user, sources, index, n, here, places):
             _between(t, j, w, sources[index[m]], places[m])
 
 
+@njit(cache=True, nogil=True)
+def _best_many(e, w, seen, subsets, up, chosen, dop, solved):
+    """The subset of sources in view with the least GDOP (weights ``w``) at each epoch."""
+    size = subsets.shape[1]
+    rows, weights = np.empty((size, 3)), np.empty(size)
+    out = np.empty(3)
+    for k in range(e.shape[0]):
+        least = np.inf
+        best = -1
+        for c in range(subsets.shape[0]):
+            usable = True
+            for i in range(size):
+                s = subsets[c, i]
+                if not seen[k, s]:
+                    usable = False
+                    break
+                rows[i] = e[k, s]
+                weights[i] = w[k, s]
+            if not usable or not covariance(rows, weights, size, up[k], 0.0, out):
+                continue
+            total = out[0] + out[1] + out[2]
+            if total < least:
+                least, best = total, c
+        if best < 0:
+            continue
+        for i in range(size):
+            rows[i] = e[k, subsets[best, i]]
+            weights[i] = 1.0
+            chosen[k, subsets[best, i]] = True
+        if not covariance(rows, weights, size, up[k], 0.0, out):
+            continue
+        g2 = out[0] + out[1] + out[2]
+        if g2 > _LIMIT2:
+            chosen[k] = False
+            continue
+        solved[k] = True
+        dop[k, 0] = math.sqrt(g2)
+        dop[k, 1] = math.sqrt(out[0] + out[1])
+        dop[k, 2] = math.sqrt(out[1])
+        dop[k, 3] = math.sqrt(out[0])
+        dop[k, 4] = math.sqrt(out[2])
+
+
+def _unit_directions(directions, up, seen):
+    """Unit vectors (N, S, 3), verticals (N, 3), mask (N, S), and whether one epoch was given.
+
+    A source in the user's own place has no direction and is masked out.
+    """
+    e = np.asarray(directions, dtype=float)
+    single = e.ndim == 2
+    if single:
+        e = e[None]
+    if e.ndim != 3 or e.shape[2] != 3 or not np.isfinite(e).all():
+        raise InputError("not directions to sources", key="directions", value=e.shape,
+                         allowed="finite numbers (N, S, 3) or (S, 3)")  # fmt: skip
+    count = e.shape[0]
+    mask = np.ones(e.shape[:2], bool) if seen is None else np.asarray(seen, bool).reshape(count, -1)
+    length = np.linalg.norm(e, axis=2, keepdims=True)
+    mask = np.ascontiguousarray(mask & (length[..., 0] > 0.0))
+    e = np.ascontiguousarray(e / np.where(length > 0.0, length, 1.0))
+    vertical = np.broadcast_to([0.0, 0.0, 1.0] if up is None else up, (count, 3))
+    vertical = np.ascontiguousarray(vertical / np.linalg.norm(vertical, axis=1, keepdims=True))
+    return e, vertical, mask, single
+
+
 def dop(directions, up=None, *, seen=None, height_sigma=None):
     """DOP vectors (N, 5: GDOP, PDOP, HDOP, VDOP, TDOP; no unit) and a mask of those solved (N,).
 
@@ -365,16 +435,137 @@ def dop(directions, up=None, *, seen=None, height_sigma=None):
     >>> values.round(6).tolist(), bool(solved)
     ([1.581139, 1.5, 1.224745, 0.866025, 0.5], True)
     """
-    e = np.asarray(directions, dtype=float)
-    single = e.ndim == 2
-    if single:
-        e = e[None]
-    e = np.ascontiguousarray(e / np.linalg.norm(e, axis=2, keepdims=True))
+    e, vertical, mask, single = _unit_directions(directions, up, seen)
     count = e.shape[0]
-    vertical = np.broadcast_to([0.0, 0.0, 1.0] if up is None else up, (count, 3))
-    vertical = vertical / np.linalg.norm(vertical, axis=1, keepdims=True)
-    mask = np.ones(e.shape[:2], bool) if seen is None else np.asarray(seen, bool).reshape(count, -1)
     values, solved = np.zeros((count, 5)), np.zeros(count, bool)
     weight = 0.0 if height_sigma is None else 1.0 / height_sigma**2
-    _dop_many(e, np.ascontiguousarray(mask), np.ascontiguousarray(vertical), weight, values, solved)
+    _dop_many(e, mask, vertical, weight, values, solved)
     return (values[0], solved[0]) if single else (values, solved)
+
+
+def best_subset(directions, size, up=None, *, seen=None, sigma_m=None):
+    """DOP (N, 5) of the best ``size`` sources, epochs solved (N,), and the sources chosen (N, S).
+
+    Every subset of the sources in view is tried, so the choice is exact: the least GDOP, or with
+    ``sigma_m`` (S,) or (N, S), the 1-sigma error of each source in m, the least weighted one (root
+    of the summed variances of position and clock). The DOP given are those of equal weights of the
+    sources chosen. Arguments and shapes otherwise as for ``dop``. Raises InputError for fewer than
+    four sources asked for, more than there are, or more than 200,000 subsets.
+
+    >>> ring = [(np.cos(a), np.sin(a), 0.1) for a in (0, 2 * np.pi / 3, 4 * np.pi / 3)]
+    >>> values, solved, chosen = best_subset([(0.0, 0.1, 1.0), (0.0, 0.0, 1.0), *ring], 4)
+    >>> bool(solved), chosen.tolist()
+    (True, [False, True, True, True, True])
+    """
+    e, vertical, mask, single = _unit_directions(directions, up, seen)
+    count, sources = mask.shape
+    if not MIN_SOURCES <= size <= sources:
+        raise InputError("no such number of sources", key="size", value=size,
+                         allowed=f"{MIN_SOURCES} to the number of sources, {sources}")  # fmt: skip
+    if math.comb(sources, size) > MOST_SUBSETS:
+        raise InputError(
+            "too many subsets to try", key="size", value=f"{size} of {sources}",
+            allowed=f"{MOST_SUBSETS} subsets: fewer sources, or a size nearer to 4 or to all",
+        )  # fmt: skip
+    sigma = np.broadcast_to(1.0 if sigma_m is None else sigma_m, mask.shape)
+    weights = np.ascontiguousarray(_weights(sigma))
+    subsets = np.array(list(combinations(range(sources), size)), dtype=np.int64)
+    values, solved = np.zeros((count, 5)), np.zeros(count, bool)
+    chosen = np.zeros(mask.shape, bool)
+    _best_many(e, weights, mask, subsets, vertical, chosen, values, solved)
+    return (values[0], solved[0], chosen[0]) if single else (values, solved, chosen)
+
+
+def _weights(sigma_m) -> np.ndarray:
+    sigma = np.asarray(sigma_m, dtype=float)
+    if not (np.isfinite(sigma).all() and (sigma > 0.0).all()):
+        raise InputError("not errors of sources", key="sigma_m", allowed="finite, more than 0 m")
+    return 1.0 / sigma**2
+
+
+def fix_covariance(directions, sigma_m, up=None, *, seen=None, height_sigma_m=None):
+    """Covariance (N, 4, 4) in m2 of weighted fixes, and a mask of those solved (N,).
+
+    Rows and columns are two horizontal axes, up, and the receiver's clock as a distance.
+    ``sigma_m`` (S,) or (N, S): the 1-sigma range error of each source; sources weigh 1 / sigma^2. Directions,
+    ``up`` and ``seen`` as for ``dop``; ``height_sigma_m`` the error of a known height. The first
+    horizontal axis is the one nearest to the first axis of ``directions`` (east, where those are
+    east, north, up). Rows without a solution are 0 and masked False.
+
+    >>> ring = [(np.cos(a), np.sin(a), -1 / np.sqrt(8)) for a in (0, 2 * np.pi / 3, 4 * np.pi / 3)]
+    >>> q, solved = fix_covariance([(0.0, 0.0, 1.0), *ring], 2.0)
+    >>> np.sqrt(np.diag(q)).round(6).tolist()
+    [1.732051, 1.732051, 1.732051, 1.0]
+    """
+    e, vertical, mask, single = _unit_directions(directions, up, seen)
+    count = e.shape[0]
+    weights = _weights(np.broadcast_to(sigma_m, mask.shape)) * mask
+    values, solved = np.zeros((count, 5)), np.zeros(count, bool)
+    height = 0.0
+    if height_sigma_m is not None:
+        height = float(_weights(height_sigma_m))
+    # an aid counts as a row of the mean weight when asking whether there is a solution at all
+    mean = weights.sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
+    relative = height / float(mean.max(initial=0.0)) if height and mean.max(initial=0.0) else 0.0
+    _dop_many(e, mask, vertical, relative, values, solved)
+    first = np.where(np.abs(vertical[:, :1]) < 0.9, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
+    east = first - np.einsum("ni,ni->n", first, vertical)[:, None] * vertical
+    east /= np.linalg.norm(east, axis=1, keepdims=True)
+    axes = np.stack([east, np.cross(vertical, east), vertical], axis=1)
+    local = np.einsum("nij,nsj->nsi", axes, e)
+    rows = np.concatenate([local, np.ones((*mask.shape, 1))], axis=2)
+    normal = np.einsum("ns,nsi,nsj->nij", weights, rows, rows)
+    normal[:, 2, 2] += height
+    out = np.zeros((count, 4, 4))
+    if solved.any():
+        # scaled to ones on the diagonal, so that unequal weights cost no digits
+        scale = 1.0 / np.sqrt(np.einsum("nii->ni", normal[solved]))
+        both = scale[:, :, None] * scale[:, None, :]
+        out[solved] = np.linalg.inv(normal[solved] * both) * both
+    return (out[0], solved[0]) if single else (out, solved)
+
+
+def availability_frac(values, solved, limit: float, name: str = "gdop") -> float:
+    """The share of epochs with a solution whose DOP is at most ``limit``; values as from ``dop``.
+
+    ``name``: gdop, pdop, hdop, vdop or tdop.
+
+    >>> availability_frac([[2.0, 1, 1, 1, 1], [9.0, 8, 7, 1, 1]], [True, True], 6.0)
+    0.5
+    """
+    if name not in NAMES:
+        raise InputError("no such DOP", key="name", value=name, allowed=f"one of {NAMES}")
+    values, solved = np.atleast_2d(values), np.atleast_1d(solved)
+    if not solved.size:
+        raise InputError("no epoch", key="values", allowed="at least one epoch")
+    return float((solved & (values[:, NAMES.index(name)] <= limit)).mean())
+
+
+def dop_of_sites(sites_km, positions_km, min_elevation_rad: float, up=None, *, serving=None):
+    """GDOP (U, K) of places from spacecraft above the mask, 0 where there is no solution.
+
+    ``sites_km`` (U, 3) and ``positions_km`` (S, K, 3) in axes in which the sites rest; ``up``
+    (U, 3) their verticals (their own directions); ``serving`` (S, K) who counts (all). Works on
+    every processor; agrees with ``dop`` to a part in 1e6 wherever GDOP is below 1,000.
+    """
+    sites = np.ascontiguousarray(sites_km, dtype=float)
+    vertical = sites if up is None else np.asarray(up, dtype=float)
+    vertical = np.ascontiguousarray(vertical / np.linalg.norm(vertical, axis=1, keepdims=True))
+    x, y, z = (
+        np.ascontiguousarray(np.asarray(positions_km)[:, :, i], dtype=float) for i in range(3)
+    )
+    gate = np.ones(x.shape) if serving is None else np.ascontiguousarray(serving, dtype=float)
+    out = np.zeros((len(sites), x.shape[1]))
+    parts = np.array_split(np.arange(len(sites)), max(1, min(os.cpu_count() or 1, 8, len(sites))))
+
+    def work(part: np.ndarray) -> None:
+        if part.size:
+            rows = slice(int(part[0]), int(part[-1]) + 1)
+            gdop_sites(
+                sites[rows], vertical[rows], x, y, z, gate, math.sin(min_elevation_rad),
+                float(MIN_SOURCES), out[rows],
+            )  # fmt: skip
+
+    with ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(work, parts))
+    return out

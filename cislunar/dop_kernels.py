@@ -15,12 +15,13 @@ import math
 import numpy as np
 from numba import njit
 
-from cislunar.dop import GDOP_LIMIT, MIN_SOURCES
-
+GDOP_LIMIT = 1.0e4
+MIN_SOURCES = 4
+NEAREST_KM = 1e-3  # a source nearer than a metre has no direction: it is the user's own site
 TILE = 256
 SUMS = 10  # w, w e (3), w e e^T (6)
 _LIMIT2 = GDOP_LIMIT * GDOP_LIMIT
-_NEAREST2 = 1e-6  # km2: nearer than a metre a source has no direction (dop.NEAREST_KM)
+_NEAREST2 = NEAREST_KM * NEAREST_KM
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -149,48 +150,95 @@ def solve_tile(n, acc, up, need, out):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def dop_series(user, up, x, y, z, gate, least_sine, need, dop):
-    """DOP of one user over all epochs into ``dop`` (5, K: G P H V T), zero where unsolved.
+def _squared_axes(acc, k, up, horizontal, out):
+    """Variances along the principal axes of a fix's error, largest first, into ``out``.
 
-    ``user`` and ``up`` (3, K) or (3, 1) for a user at rest in the axes of the sources; ``x, y, z``
-    (S, K), km; ``gate`` (S, K) 1 where a source counts, 0 where not; ``least_sine`` the sine of
-    the elevation mask (-2 for none); ``need`` the least number of sources. Returns the number of
-    epochs solved.
+    ``out[0:2]`` across the vertical (their sum is ``horizontal``), ``out[2:5]`` in space, from the
+    sums of epoch ``k``. With M the information about position and P its inverse, the two across
+    the vertical u have the product u^T M u / det M.
+    """
+    iw = 1.0 / acc[0, k]
+    mx, my, mz = acc[1, k] * iw, acc[2, k] * iw, acc[3, k] * iw
+    xx, xy, xz = acc[4, k] - acc[1, k] * mx, acc[5, k] - acc[1, k] * my, acc[6, k] - acc[1, k] * mz
+    yy, yz, zz = acc[7, k] - acc[2, k] * my, acc[8, k] - acc[2, k] * mz, acc[9, k] - acc[3, k] * mz
+    a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+    d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+    inverse = 1.0 / (xx * a + xy * b + xz * c)
+    u, v, w = up[0, k], up[1, k], up[2, k]
+    form = xx * u * u + yy * v * v + zz * w * w + 2.0 * (xy * u * v + xz * u * w + yz * v * w)
+    half = 0.5 * horizontal
+    root = math.sqrt(max(half * half - form * inverse, 0.0))
+    out[0] = half + root
+    out[1] = max(horizontal - out[0], 0.0)
+    # eigenvalues of P = adj(M) / det(M) by the angle of its characteristic cubic
+    a, b, c, d, e, f = a * inverse, b * inverse, c * inverse, d * inverse, e * inverse, f * inverse
+    third = (a + d + f) / 3.0
+    off = b * b + c * c + e * e
+    p = math.sqrt(((a - third) ** 2 + (d - third) ** 2 + (f - third) ** 2 + 2.0 * off) / 6.0)
+    if p <= 1e-14 * third:
+        out[2], out[3], out[4] = third, third, third
+        return
+    a, b, c = (a - third) / p, b / p, c / p
+    d, e, f = (d - third) / p, e / p, (f - third) / p
+    r = 0.5 * (a * (d * f - e * e) - b * (b * f - e * c) + c * (b * e - d * c))
+    angle = math.acos(min(max(r, -1.0), 1.0)) / 3.0
+    out[2] = third + 2.0 * p * math.cos(angle)
+    out[4] = max(third + 2.0 * p * math.cos(angle + 2.0943951023931953), 0.0)
+    out[3] = max(3.0 * third - out[2] - out[4], 0.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fix_series(user, x, y, z, gate, sise2, noise, reach2, least_sine, sin_step, dop, spread):
+    """Fixes of one user over all epochs, its vertical being its own direction.
+
+    ``user`` (3, K) and ``x, y, z`` (S, K) in km, in any axes centred on the Moon; ``gate`` (S, K) 1
+    where a source counts, 0 where not; ``sise2`` (S, K) variance of the signal and multipath, m2;
+    ``noise``, ``reach2`` (S, 2) as for ``add_weighted``; ``least_sine`` the sine of the elevation
+    mask (-2 for none). Fills ``dop`` (5, K: G P H V T of equal weights) and ``spread`` (7, K):
+    variances in m2 of the weighted fix, up, clock, the two principal ones across the vertical and
+    the three in space; all zero where there is no fix. Returns the number of epochs solved.
     """
     count, epochs = x.shape
-    acc = np.empty((SUMS, TILE))
-    out = np.empty((3, TILE))
-    here, vertical = np.empty((3, TILE)), np.empty((3, TILE))
-    still = user.shape[1] == 1
-    if still:
-        for i in range(3):
-            here[i] = user[i, 0]
-            vertical[i] = up[i, 0]
+    acc, wacc = np.empty((SUMS, TILE)), np.empty((SUMS, TILE))
+    plain, weighted = np.empty((3, TILE)), np.empty((3, TILE))
+    here, up = np.empty((3, TILE)), np.empty((3, TILE))
+    axes = np.empty(5)
     solved = 0
     for k0 in range(0, epochs, TILE):
         n = min(TILE, epochs - k0)
-        if not still:
-            here[:, :n] = user[:, k0 : k0 + n]
-            vertical[:, :n] = up[:, k0 : k0 + n]
+        for k in range(n):
+            ux, uy, uz = user[0, k0 + k], user[1, k0 + k], user[2, k0 + k]
+            r = math.sqrt(ux * ux + uy * uy + uz * uz)
+            here[0, k], here[1, k], here[2, k] = ux, uy, uz
+            up[0, k], up[1, k], up[2, k] = ux / r, uy / r, uz / r
         acc[:] = 0.0
+        wacc[:] = 0.0
         for s in range(count):
-            add_unit(
-                n, here, vertical, x[s, k0 : k0 + n], y[s, k0 : k0 + n], z[s, k0 : k0 + n],
-                gate[s, k0 : k0 + n], least_sine, acc,
+            add_weighted(
+                n, here, up, x[s, k0 : k0 + n], y[s, k0 : k0 + n], z[s, k0 : k0 + n],
+                gate[s, k0 : k0 + n], least_sine, sise2[s, k0 : k0 + n], noise[s], reach2[s],
+                sin_step, acc, wacc,
             )  # fmt: skip
-        solve_tile(n, acc, vertical, need, out)
-        v, h, c = out[0], out[1], out[2]
-        g5, p5, h5, v5, t5 = dop[0], dop[1], dop[2], dop[3], dop[4]
+        solve_tile(n, acc, up, MIN_SOURCES, plain)
+        solve_tile(n, wacc, up, 0.0, weighted)
         for k in range(n):
-            g2 = v[k] + h[k] + c[k]
-            keep = 1.0 if (v[k] >= 0.0) & (g2 <= _LIMIT2) else 0.0
-            g5[k0 + k] = keep * math.sqrt(g2 if keep > 0.0 else 0.0)
-            p5[k0 + k] = keep * math.sqrt(v[k] + h[k] if keep > 0.0 else 0.0)
-            h5[k0 + k] = keep * math.sqrt(h[k] if keep > 0.0 else 0.0)
-            v5[k0 + k] = keep * math.sqrt(v[k] if keep > 0.0 else 0.0)
-            t5[k0 + k] = keep * math.sqrt(c[k] if keep > 0.0 else 0.0)
-        for k in range(n):
-            solved += g5[k0 + k] > 0.0
+            v, h, c = plain[0, k], plain[1, k], plain[2, k]
+            at = k0 + k
+            if v < 0.0 or v + h + c > _LIMIT2 or weighted[0, k] < 0.0:
+                dop[:, at] = 0.0
+                spread[:, at] = 0.0
+                continue
+            solved += 1
+            dop[0, at] = math.sqrt(v + h + c)
+            dop[1, at] = math.sqrt(v + h)
+            dop[2, at] = math.sqrt(h)
+            dop[3, at] = math.sqrt(v)
+            dop[4, at] = math.sqrt(c)
+            spread[0, at] = weighted[0, k]
+            spread[1, at] = weighted[2, k]
+            _squared_axes(wacc, k, up, weighted[1, k], axes)
+            for i in range(5):
+                spread[2 + i, at] = axes[i]
     return solved
 
 

@@ -183,9 +183,7 @@ def figures_of(
         s.clip(0.0, span_s)
         for s in (accesses.values() if isinstance(accesses, Mapping) else accesses)
     ]
-    edges = np.unique(
-        np.concatenate([[0.0, span_s], *(np.r_[s.start_s, s.end_s] for s in spans)])
-    )
+    edges = np.unique(np.concatenate([[0.0, span_s], *(np.r_[s.start_s, s.end_s] for s in spans)]))
     lengths, middle = np.diff(edges), 0.5 * (edges[1:] + edges[:-1])
     seen = np.zeros(middle.size, int)
     for s in spans:
@@ -284,9 +282,9 @@ def area_statistics(
 def by_latitude(
     coverage: xarray.Dataset, figure: str, width_deg: float = 5.0, region: str | None = None
 ) -> pd.DataFrame:
-    """The area statistics of a figure in bands of latitude, south to north (STK: Value by Latitude).
+    """The area statistics of a figure in bands of latitude, southernmost first.
 
-    One row a band that has cells: ``latitude_min_deg``, ``latitude_max_deg``, then the keys of
+    (STK: Value by Latitude.) One row a band that has cells: ``latitude_min_deg``, ``latitude_max_deg``, then the keys of
     ``area_statistics``.
     """
     import pandas as pd
@@ -328,7 +326,9 @@ def satisfied(
         good &= values >= at_least
     if at_most is not None:
         good &= values <= at_most
-    bounds = [f"at {word} {v:g}" for word, v in (("least", at_least), ("most", at_most)) if v is not None]
+    bounds = [
+        f"at {word} {v:g}" for word, v in (("least", at_least), ("most", at_most)) if v is not None
+    ]
     return good.astype("int8").assign_attrs(
         units="1", definition=f"1 where {figure} is {' and '.join(bounds)} (STK: Satisfaction)"
     )

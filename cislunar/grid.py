@@ -1,8 +1,8 @@
 """Compiled sweeps of a map: many cells against spacecraft over all epochs.
 
 A spacecraft at distance r stands at least at elevation m over a site at distance R from the Moon's
-centre when the angle at the centre between the two is at most ``acos(R cos m / r) - m``. So for each
-spacecraft and epoch one cosine decides every cell: one dot product and one comparison a test.
+centre when the angle at the centre between the two is at most ``acos(R cos m / r) - m``. So for
+each spacecraft and epoch one cosine decides every cell: one dot product and one comparison a test.
 Who is in view of a cell is kept as one number, the sum of a power of two for each spacecraft, in a
 float because integer accumulators keep the loop from being vectorised. Tiles of epochs small
 enough for the cache are worked for all cells in turn, four cells at a time so that a spacecraft's
@@ -17,13 +17,13 @@ import math
 import numpy as np
 from numba import njit
 
-from cislunar.dop_kernels import SUMS, add_weighted, solve_tile
+from cislunar.dop_kernels import GDOP_LIMIT, MIN_SOURCES, SUMS, add_weighted, solve_tile
 from cislunar.dop_kernels import TILE as FIX_TILE
 
 TILE = 1024
 WORD = 52  # whole numbers a double holds exactly: spacecraft to a word
 NEVER = 2.0  # a threshold no cosine reaches
-_LIMIT2 = 1.0e8  # GDOP limit of cislunar.dop, squared
+_LIMIT2 = GDOP_LIMIT * GDOP_LIMIT
 
 # columns of a sweep's figures, all in epochs
 UP, JOINT, SEEN, ACCESSES = range(4)
@@ -259,7 +259,7 @@ def sweep_fixes(
                     gate[s, k0 : k0 + n], least_sine, sise2[s, k0 : k0 + n], noise[s], reach2[s],
                     sin_step, acc, wacc,
                 )  # fmt: skip
-            solve_tile(n, acc, up, 4.0, plain)
+            solve_tile(n, acc, up, MIN_SOURCES, plain)
             solve_tile(n, wacc, up, 0.0, weighted)
             for k in range(n):
                 v, h, t = plain[0, k], plain[1, k], plain[2, k]
