@@ -69,13 +69,6 @@ def check_scenario(scenario: Scenario, file: str | None = None) -> None:
         for kind in ("spacecraft", "constellations"):
             for k, record in enumerate(getattr(option.adds, kind)):
                 orbit_of(record, f"options.{index}.adds.{kind}.{k}")
-    if "pdf" in scenario.outputs.formats:
-        faults.append(
-            InputError(
-                "PDF reports are not built yet", file=file, key="outputs.formats", value="pdf",
-                allowed="html",
-            )
-        )  # fmt: skip
     raise_all(distinct(faults))
 
 

@@ -94,8 +94,9 @@ def run(
             Console().print(scorecard(results))
         print(folder)
         if not no_report:
-            for language in chosen.outputs.report:
-                print(folder / f"report.{language}.html")
+            for form in chosen.outputs.formats:
+                for language in chosen.outputs.report:
+                    print(folder / f"report.{language}.{form}")
 
 
 @app.command()
@@ -122,19 +123,19 @@ def check(
 def report(
     folder: Annotated[Path, typer.Argument(help="product folder of a finished run", metavar="DIR")],
     lang: Annotated[str, typer.Option(help="languages, separated by commas")] = "en,ja",
-    format: Annotated[str, typer.Option(help="formats, separated by commas")] = "html",
+    format: Annotated[str, typer.Option(help="html, pdf, pptx, separated by commas")] = "html",
 ) -> None:
     """Rewrites the report of a finished run."""
     with exit_codes():
         from cislunar.text import LANGUAGES
 
         languages = _listed(lang, LANGUAGES, "--lang")
-        _listed(format, ("html",), "--format")
 
-        from cislunar.report import write_report
+        from cislunar.report import FORMATS, write_report
         from cislunar.results import load_results
 
-        for path in write_report(load_results(folder), folder, languages):
+        formats = _listed(format, FORMATS, "--format")
+        for path in write_report(load_results(folder), folder, languages, formats):
             print(path)
 
 

@@ -86,7 +86,7 @@ class Results:
             if report and languages:
                 from cislunar.report import write_report
 
-                write_report(self, work, languages=tuple(languages))
+                write_report(self, work, tuple(languages), self.scenario.outputs.formats)
         return Path(folder)
 
     def _repr_html_(self) -> str:

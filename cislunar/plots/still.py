@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from cislunar.text import Text
 from orbits.constants import MOON_RADIUS_KM
 
 
-def _new(width, height):
+def new_figure(width, height):
+    """An empty matplotlib Figure of a size in inches, with a font that has Japanese."""
     from matplotlib.figure import Figure  # no pyplot: no global state, no display
 
     _fonts()
@@ -39,9 +41,18 @@ def _fonts():
     matplotlib.rcParams["font.family"] = ["DejaVu Sans", "IPAexGothic"]
 
 
+@contextmanager
+def fixed_ids():
+    """Within it, pictures drawn as SVG have the same bytes every time, and their text as text."""
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.hashsalt": "cislunar", "svg.fonttype": "none"}):
+        yield
+
+
 def static_orbits(results, text: Text | None = None):
     """A matplotlib Figure: the paths from above the Moon's orbit and from its side."""
-    figure = _new(11, 5.4)
+    figure = new_figure(11, 5.4)
     _orbit_axes(figure.subplots(1, 2), results, text or Text())
     return figure
 
@@ -78,7 +89,7 @@ def _orbit_axes(axes, results, text):
             fontsize=9, xycoords=_unit(ax, reach), textcoords=_unit(ax, reach),
             arrowprops={"arrowstyle": "->", "color": style.INK},
         )  # fmt: skip
-        _plain(ax)
+        plain(ax)
     axes[-1].legend(
         handles=axes[0].get_legend_handles_labels()[0], fontsize=7, frameon=False,
         loc="upper left", bbox_to_anchor=(1.0, 1.0),
@@ -92,7 +103,8 @@ def _unit(ax, reach):
     return Affine2D().scale(reach / 1e3) + ax.transData
 
 
-def _plain(ax):
+def plain(ax):
+    """Gives axes the house's plain look."""
     ax.grid(True, color=style.FAINT, lw=0.6)
     ax.set_axisbelow(True)
     for side in ("top", "right"):
@@ -104,12 +116,14 @@ def static_timeline(results, service: str | None = None, text: Text | None = Non
     """A matplotlib Figure: gaps of one service by cause, one row a place."""
     text = text or Text()
     service = service or services(results)[0]
-    figure = _new(11, 1.6 + 0.24 * max(len(places(results, service)), 4))
+    figure = new_figure(11, 1.6 + 0.24 * max(len(places(results, service)), 4))
     _timeline_axes(figure.subplots(), results, service, text)
     return figure
 
 
 def _timeline_axes(ax, results, service, text):
+    from matplotlib.collections import PolyCollection
+
     rows = places(results, service)
     span_s = float(results.scenario.duration_s)
     frame: Any
@@ -120,12 +134,17 @@ def _timeline_axes(ax, results, service, text):
     for cause in [c for c in style.CAUSES if c in set(frame["cause"])]:
         own = frame[frame["cause"] == cause]
         colour, _, hatch = style.CAUSES[cause]
-        ax.barh(
-            own["place"].map(index), (own["end_s"] - own["start_s"]) / 86400,
-            left=own["start_s"] / 86400, height=0.8, color=colour, hatch=hatch,
-            edgecolor="white" if hatch else colour, lw=0,
-            label=text.either(f"cause.{cause}", cause),
+        y = own["place"].map(index).to_numpy(dtype=float)
+        begin, end = own["start_s"].to_numpy() / 86400, own["end_s"].to_numpy() / 86400
+        corners = np.stack(
+            [np.stack(p, axis=-1) for p in
+             ((begin, y - 0.4), (end, y - 0.4), (end, y + 0.4), (begin, y + 0.4))], axis=1,
         )  # fmt: skip
+        # one collection a cause: thousands of bars one by one take seconds
+        ax.add_collection(PolyCollection(
+            list(corners), facecolor=colour, edgecolor="white" if hatch else colour, lw=0,
+            hatch=hatch or None, label=text.either(f"cause.{cause}", cause),
+        ))  # fmt: skip
     ax.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0, span_s / 86400), yticks=range(len(rows)))
     ax.set_yticklabels(rows, fontsize=8)
     ax.set_xlabel(text("timeline.days", start=results.scenario.start.utc_text(0.0, 0)), fontsize=9)
@@ -133,7 +152,7 @@ def _timeline_axes(ax, results, service, text):
         text("timeline.title", service=text.either(f"service.{service}", service)),
         fontsize=10, loc="left",
     )  # fmt: skip
-    _plain(ax)
+    plain(ax)
     ax.grid(False, axis="y")
     ax.legend(
         fontsize=8, frameon=False, loc="upper center", ncols=6,
@@ -144,7 +163,7 @@ def _timeline_axes(ax, results, service, text):
 def static_map(results, variable="availability_frac", region=None, text: Text | None = None):
     """A matplotlib Figure of one coverage variable over one region, assets marked."""
     text = text or Text()
-    figure = _new(6.4, 5.6)
+    figure = new_figure(6.4, 5.6)
     _map_axes(figure, figure.subplots(), results, variable, region, text)
     return figure
 
@@ -197,7 +216,7 @@ def story(results, service: str | None = None, text: Text | None = None):
     text = text or Text()
     service = service or services(results)[0]
     count = max(len(places(results, service)), 4)
-    figure = _new(14, 4.6 + 1.5 + 0.24 * count)
+    figure = new_figure(14, 4.6 + 1.5 + 0.24 * count)
     parts: Any = figure.subfigures(2, 1, height_ratios=[4.6, 1.5 + 0.24 * count])
     above, below = parts
     for part in parts:

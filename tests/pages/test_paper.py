@@ -1,0 +1,120 @@
+"""PDF and slides: complete, legible and the same every time, in both languages."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+import pypdfium2
+import pytest
+from pptx import Presentation
+
+from cislunar.report import pdf, slides, tables, write_report
+from cislunar.text import Text
+from orbits.errors import InputError
+
+
+@pytest.fixture(scope="module", params=["en", "ja"])
+def document(request, results):
+    made = pdf.document(results, Text(request.param))
+    return Text(request.param), made, pypdfium2.PdfDocument(made)
+
+
+def plain(text):
+    return "".join(text.split()).replace("\ufffe", "").replace("-", "")
+
+
+def words_of(document):
+    return [plain(document[k].get_textpage().get_text_bounded()) for k in range(len(document))]
+
+
+def test_first_page_is_one_landscape_summary(document):
+    text, _, pages = document
+    width, height = pages[0].get_size()
+    assert (round(width), round(height)) == (842, 595)
+    assert pages[1].get_size()[0] < pages[1].get_size()[1]
+    said = words_of(pages)
+    for key in ("state", "proposal", "effect", "conditions"):
+        assert plain(text(f"paper.{key}")) in said[0]
+    assert plain(text("report.contents")) in said[1]
+
+
+def test_every_table_and_sentence_of_the_page_is_on_paper(document, results):
+    text, _, pages = document
+    said = "".join(words_of(pages))
+    words = tables.context(results, text)
+    for sentence in [*words["answer"], *words["limits"], *words["why"]]:
+        assert plain(sentence) in said
+    for section in pdf.ANNEX:
+        for row in words[section]["rows"]:
+            for cell in row.cells:
+                if len(plain(cell.text)) < 12:  # longer cells may be broken over pages
+                    assert plain(cell.text) in said
+
+
+def test_no_word_leaves_the_paper(document):
+    """Every sign lies within the page, and none was drawn as a missing glyph."""
+    _, _, pages = document
+    for k in range(len(pages)):
+        width, height = pages[k].get_size()
+        page = pages[k].get_textpage()
+        assert "\ufffd" not in page.get_text_bounded()
+        for n in range(0, page.count_chars(), 7):
+            left, bottom, right, top = page.get_charbox(n)
+            assert 0 <= left <= right <= width + 0.5
+            assert 0 <= bottom <= top <= height + 0.5
+
+
+def test_same_results_same_bytes(document, results):
+    text, made, _ = document
+    if text.language == "en":
+        assert pdf.document(results, text) == made
+
+
+def test_input_is_words_and_never_markup(results):
+    """A title that is typst code is printed as it stands."""
+    title = '#panic("run") *not bold* <label> $x$ [a](b)'
+    scenario = SimpleNamespace(**{**vars(results.scenario), "title": title})
+    other = SimpleNamespace(**{**vars(results), "scenario": scenario})
+    made = pypdfium2.PdfDocument(pdf.document(other, Text("en")))
+    assert plain(title) in words_of(made)[1]
+
+
+def test_columns_hold_their_longest_word():
+    table = pdf._table(
+        [("a", ""), ("b", "n")],
+        [pdf.Row((pdf.Cell("x" * 90), pdf.Cell("1")))],
+        "body",
+    )
+    total = sum(table["widths"])
+    share = table["widths"][0] / total * pdf.WIDTH_PT["body"]
+    assert share >= 90 * 1.12 * 0.5 * table["size"] * 0.999
+
+
+def test_slides_carry_the_tables(results):
+    for language in ("en", "ja"):
+        text = Text(language)
+        show = Presentation(io.BytesIO(slides.deck(results, text)))
+        cells, said, pictures = [], [], 0
+        for slide in show.slides:
+            for shape in slide.shapes:
+                if shape.has_table:
+                    cells += [c.text for row in shape.table.rows for c in row.cells]
+                elif shape.has_text_frame:
+                    said.append(shape.text_frame.text)
+                else:
+                    pictures += 1
+                assert shape.left >= 0
+                assert shape.left + shape.width <= show.slide_width
+        words = tables.context(results, text)
+        assert words["title"] in said[0]
+        assert any(words["answer"][0] in s for s in said)
+        assert any(c.startswith(results.comm_scores["asset"][0]) for c in cells)
+        assert pictures >= 3
+
+
+def test_slides_without_the_extra_are_refused_in_one_line(results, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pptx", None)
+    with pytest.raises(InputError, match="python-pptx"):
+        write_report(results, tmp_path, ("en",), ("pptx",))
+    assert not list(tmp_path.iterdir())
