@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cislunar.comms import CommScores
-from cislunar.contact_table import table_of
+from cislunar.contact_table import ContactTable, table_of
 from cislunar.contacts import permits
 from cislunar.gaps import Gaps, find_gaps
 from cislunar.links import sent_for
@@ -72,8 +72,9 @@ class Circumstances:
     """All that causes are read from; calling it gives the candidates of a place and service.
 
     ``passes[source, target]``: link passes with ``rate_bps`` and ``intervals`` in transmit time,
-    before service windows and policy. ``busy[source, target]``: transmit times lost to contention.
-    ``plan``: the permitted contacts. ``positioning``: ``served`` and ``enough`` (four sources
+    before service windows and policy. ``wanted``: the
+    permitted contacts, ``plan``: those left by contention (all, where ``wanted`` is None).
+    ``positioning``: ``served`` and ``enough`` (four sources
     usable) by asset. ``sent``: see ``sending_times``.
     """
 
@@ -85,7 +86,8 @@ class Circumstances:
     sent: Sent
     permits: Callable[[str | None, str | None], bool]
     positioning: Any = None
-    busy: Mapping[Pair, Intervals] = field(default_factory=dict)
+    wanted: Any = None
+    positioning_wanted: Any = None  # as if navigation signals were never off for a link
     _held: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __call__(self, place: str, service: str) -> Iterator[dict[str, Intervals]]:
@@ -112,12 +114,17 @@ class Circumstances:
         if not is_receiver(user):  # no source has a terminal that fits
             sources = []
         usable = [n for n in sources if self.permits(n.operator, user.operator)]
-        return {
+        found = {
             "no-provider": Intervals.union_of(n.service for n in sources) & user.service,
             "policy": Intervals.union_of(n.service for n in usable),
             "few-sources": self.positioning.enough[place],
             "geometry": self.positioning.served[place],
         }
+        if self.positioning_wanted is not None:
+            off = self.positioning_wanted.enough[place] - found["few-sources"]
+            off |= self.positioning_wanted.served[place] - found["geometry"]
+            found["contention"] = _elsewhere(off)
+        return found
 
     def _one(self, node, source, target, other, service) -> dict[str, Intervals]:
         rate = rate_bps(need_of(node, service))
@@ -139,7 +146,7 @@ class Circumstances:
             for cause, spans in self._second_leg(other.name, rate, service == "forward").items():
                 if source is not other:
                     spans = self._arriving(spans, source, target)
-                found[cause] = spans
+                found[cause] = found[cause] & spans if cause in found else spans
         if source is other and not station:  # dated at the relay so far: back to the Earth
             found = {cause: self.sent(spans, EARTH, other.name) for cause, spans in found.items()}
         return found
@@ -162,9 +169,26 @@ class Circumstances:
         found["link"] = _elsewhere(window - self._closes(source.name, target.name, rate))
         if not self.permits(source.operator, target.operator):
             found["policy"] = Intervals()
-        if (source.name, target.name) in self.busy:
-            found["contention"] = _elsewhere(self.busy[source.name, target.name])
+        if self.wanted is not None:
+            wanted = self._up("wanted", source.name, target.name, rate)
+            found["contention"] = _elsewhere(
+                wanted - self._up("plan", source.name, target.name, rate)
+            )
         return found
+
+    def _table(self, which: str) -> ContactTable:
+        if which not in self._held:
+            self._held[which] = table_of(getattr(self, which), list(self.nodes))
+        return self._held[which]
+
+    def _up(self, which: str, source: str, target: str, rate: float) -> Intervals:
+        """When contacts of a pair at a rate or more are up, in the ``plan`` or as ``wanted``."""
+        table = self._table(which)
+        u, v = table.number(source), table.number(target)
+        low, high = np.searchsorted(table.target[table.first[u] : table.first[u + 1]], [v, v + 1])
+        part = slice(table.first[u] + low, table.first[u] + high)
+        fast = table.rate_bps[part] >= rate
+        return Intervals(table.start_s[part][fast], table.end_s[part][fast])
 
     def _closes(self, source: str, target: str, rate: float) -> Intervals:
         return Intervals.union_of(
@@ -177,21 +201,26 @@ class Circumstances:
     def _second_leg(self, relay: str, rate: float, outward: bool) -> dict[str, Intervals]:
         """The relay's own path to (from) the Earth, and what stands in its way, in its time."""
         live = self._live(rate, outward).get(relay, Intervals())
+        alone = live
+        found = {}
+        if self.wanted is not None:
+            alone = self._live(rate, outward, "wanted").get(relay, Intervals())
+            found["contention"] = _elsewhere(alone - live)
         without_masks = self._relaxed(rate, outward, masks=False).get(relay, Intervals())
         without_both = self._relaxed(rate, outward, masks=False, outages=False)
         in_reach = without_both.get(relay, Intervals())
-        return {
-            "station-mask": _elsewhere(without_masks - live),
-            "station-outage": _elsewhere(in_reach - without_masks - live),
+        return found | {
+            "station-mask": _elsewhere(without_masks - alone),
+            "station-outage": _elsewhere(in_reach - without_masks - alone),
             "relay-no-earth": live,
         }
 
-    def _live(self, rate: float, outward: bool) -> dict[str, Intervals]:
+    def _live(self, rate: float, outward: bool, which: str = "plan") -> dict[str, Intervals]:
         """Live paths of every node at a rate: transmit times to, or arrival times from, Earth."""
-        key = ("live", rate, outward)
+        key = (which, rate, outward)
         if key not in self._held:
             stations = [n.name for n in self.nodes.values() if n.kind == "station"]
-            table = table_of(self.plan)
+            table = self._table(which)
             table = table.reversed() if outward else table
             found = live_path(table, stations, rate, transit=self._forwarders)
             if outward:
@@ -220,8 +249,9 @@ class Circumstances:
         relays = [n for n in self.nodes.values() if n.kind == "spacecraft"]
         stations = [n for n in self.nodes.values() if n.kind == "station"]
         sight: dict[str, Intervals] = {}
+        alone = self._live(rate, outward, "plan" if self.wanted is None else "wanted")
         for relay in relays:
-            parts = [self._live(rate, outward).get(relay.name, Intervals())]
+            parts = [alone.get(relay.name, Intervals())]
             for station in stations:
                 source, target = (station, relay) if outward else (relay, station)
                 if self._can_talk(source, target, rate):
@@ -275,15 +305,18 @@ def explain_gaps(
     policy: Any,
     comms: CommScores,
     positioning: PositioningResult,
+    positioning_wanted: PositioningResult | None = None,
 ) -> Gaps:
     """The gaps of every place and service that was scored, each with its causes.
 
-    ``links`` are ``close_links`` without service windows, ``plan`` the contacts made of them.
+    ``links`` are ``close_links`` without service windows, ``plan`` the contacts made of them, after
+    contention. ``positioning_wanted`` is positioning as if no navigation signal were ever off.
     """
     by_name = {node.name: node for node in nodes}
     circumstances = Circumstances(
         by_name, access, links, plan, tracks.span_s, sending_times(tracks),
         lambda a, b: permits(policy, a, b), positioning,
+        None if plan.wanted is plan else plan.wanted, positioning_wanted,
     )  # fmt: skip
     served = dict(comms.served)
     served |= {(name, "positioning"): spans for name, spans in positioning.served.items()}

@@ -11,6 +11,7 @@ from cislunar.access import access_frame, find_access
 from cislunar.candidates import explain_gaps, need_of
 from cislunar.comms import CommScores, relay_live, score_comms
 from cislunar.contacts import ContactPlan, plan_contacts
+from cislunar.contention import Contended, contend, navigating
 from cislunar.fill import Evaluator, choose_portfolio, rank_options
 from cislunar.links import close_links
 from cislunar.nodes import Node
@@ -71,13 +72,17 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
     with bar.stage("contacts"):
         plan = plan_contacts(links, access, nodes, scenario.policy, tracks)
         ranging = find_ranging(tracks, nodes, access, scenario.policy)
+        contended = contend(plan, nodes, scenario.contention)
+        plan = contended.plan
     base = Situation(scenario, nodes, world, trajectories, tracks, access, links, ranging)
     with bar.stage("communication"):
         comms = score_comms(plan, nodes)
     with bar.stage("positioning"):
-        positioning = _positioning(base)
+        alone = positioning = _positioning(base)
+        if contended.navigation:
+            positioning = _positioning(base, navigating(ranging, contended.navigation))
     with bar.stage("gaps"):
-        gaps = _gaps(base, plan, comms, positioning)
+        gaps = _gaps(base, plan, comms, positioning, alone if contended.navigation else None)
     with bar.stage("coverage"):
         coverage = _coverage(base, plan)
     with bar.stage("options", len(scenario.options)):
@@ -100,7 +105,7 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         manifest={},
     )
     results.provenance.update(_provenance(results))
-    results.manifest.update(_manifest(results, absent, bar.wall_s))
+    results.manifest.update(_manifest(results, absent, contended, bar.wall_s))
     return results
 
 
@@ -110,9 +115,9 @@ def _uere() -> Mapping[str, Any]:
     return catalog.find("uere")
 
 
-def _positioning(situation: Situation) -> PositioningResult:
+def _positioning(situation: Situation, ranging=None) -> PositioningResult:
     return score_positioning(
-        situation.tracks, situation.nodes, situation.ranging, _uere(),
+        situation.tracks, situation.nodes, ranging or situation.ranging, _uere(),
         policy=situation.scenario.policy,
     )  # fmt: skip
 
@@ -134,11 +139,12 @@ def _needs(nodes: Iterable[Node]) -> dict[tuple[str, str], Any]:
 
 
 def _gaps(
-    situation: Situation, plan: ContactPlan, comms: CommScores, positioning: PositioningResult
-):
+    situation: Situation, plan: ContactPlan, comms: CommScores, positioning: PositioningResult,
+    positioning_wanted: PositioningResult | None,
+):  # fmt: skip
     return explain_gaps(
         situation.nodes, situation.access, situation.links, plan, situation.tracks,
-        situation.scenario.policy, comms, positioning,
+        situation.scenario.policy, comms, positioning, positioning_wanted,
     )  # fmt: skip
 
 
@@ -191,7 +197,9 @@ def _provenance(results: Results) -> dict[str, Any]:
     }
 
 
-def _manifest(results: Results, absent: tuple[str, ...], wall_s: dict[str, float]):
+def _manifest(
+    results: Results, absent: tuple[str, ...], contended: Contended, wall_s: dict[str, float]
+):
     scenario = results.scenario
     versions = {}
     for package in PACKAGES:
@@ -226,5 +234,23 @@ def _manifest(results: Results, absent: tuple[str, ...], wall_s: dict[str, float
             "gaps": len(results.gaps),
         },
         "notes": notes,
+        **_contention(contended),
         "wall_s": {stage: round(seconds, 3) for stage, seconds in wall_s.items()},
+    }
+
+
+def _contention(contended: Contended) -> dict[str, Any]:
+    """How contention was decided, for the manifest; nothing where every link is as if alone."""
+    schedule = contended.schedule
+    if contended.plan.wanted is contended.plan:
+        return {}
+    return {
+        "contention": {
+            "served_s": schedule.served_s,
+            "bound_s": schedule.bound_s,
+            "optimality_gap_frac": schedule.optimality_gap_frac,
+            "groups": schedule.groups,
+            "exact_groups": schedule.exact_groups,
+            "contacts_wanted": len(contended.plan.wanted),
+        }
     }

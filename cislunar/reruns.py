@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from cislunar.comms import CommScores, score_comms
-from cislunar.contacts import contact_table
+from cislunar.contacts import contact_table, plan_contacts
+from cislunar.contention import contend, navigating
 from cislunar.gaps import unserved_seconds
 from cislunar.nodes import nodes_of
 from cislunar.options import add_options
@@ -66,15 +67,21 @@ class Reruns:
             return dict(self.unserved)
         base = self._base
         more = extended(base, add_options(base.scenario, ids), self._ephemeris, self._memory)
-        table = contact_table(
-            more.links, more.access, more.nodes, base.scenario.policy, more.tracks
-        )
-        comms: CommScores = score_comms(table, more.nodes, served_only=True)
+        given = (more.links, more.access, more.nodes, base.scenario.policy, more.tracks)
+        rules, ranging = base.scenario.contention, more.ranging
+        if rules is None or rules.method == "none":
+            plan = contact_table(*given)
+        else:  # who contends is told by labels that the bare table leaves out
+            contended = contend(plan_contacts(*given), more.nodes, rules)
+            plan = contended.plan
+            if contended.navigation:
+                ranging = navigating(ranging, contended.navigation)
+        comms: CommScores = score_comms(plan, more.nodes, served_only=True)
         found = dict(comms.served)
         corrects = any(n.correction_radius_km for n in more.nodes if n.name not in base.by_name)
-        if more.ranging is not base.ranging or corrects:
+        if ranging is not base.ranging or corrects:
             fixes: PositioningResult = score_positioning(
-                more.tracks, more.nodes, more.ranging, self._uere,
+                more.tracks, more.nodes, ranging, self._uere,
                 policy=base.scenario.policy, served_only=True,
             )  # fmt: skip
             found |= {(place, "positioning"): spans for place, spans in fixes.served.items()}

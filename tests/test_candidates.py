@@ -1,5 +1,6 @@
 """Causes from hand-made access, links and contacts, against evaluation instant by instant."""
 
+from dataclasses import replace
 from types import SimpleNamespace as Thing
 
 import numpy as np
@@ -282,14 +283,16 @@ def test_no_node_with_a_fitting_terminal_is_no_provider():
 
 
 def test_contention_is_named():
+    """All beams serve somebody else until 30 s, though every link is up."""
     world = World(all_met())
-    circumstances = world.circumstances()
-    busy = {("site", "dish"): Intervals([20.0], [30.0])}
-    circumstances = Circumstances(
-        **{k: v for k, v in vars(circumstances).items() if k not in ("_held", "busy")}, busy=busy
-    )
-    found = split_by_cause(Intervals([20.0], [30.0]), circumstances("site", "direct"))
-    assert list(found) == ["contention"]
+    known = vars(world.circumstances())
+    table = world.plan
+    later = replace(table, start_s=np.maximum(table.start_s, 30.0))
+    circumstances = Circumstances(**{**known, "_held": {}, "plan": later, "wanted": table})
+    for service in ("direct", "relay", "forward"):
+        found = split_by_cause(Intervals([20.0], [28.0]), circumstances("site", service))
+        assert list(found) == ["contention"], service
+        assert found["contention"].pairs() == [(20.0, 28.0)]
 
 
 def test_positioning_causes_follow_source_count_then_geometry():
