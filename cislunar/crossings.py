@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from cislunar.geometry import (
     terrain_samples,
 )
 from orbits.constants import DEG
-from orbits.events import EDGE_TOLERANCE_S, GOLDEN, level_spans
+from orbits.events import EDGE_TOLERANCE_S, GOLDEN, find_peaks, find_roots, level_spans
 from orbits.interpolate import hermite_many
 from orbits.intervals import Intervals
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 SCAN_STEP_S = 60.0  # spacing that the search for hidden spells is sized for
 _NONE = np.zeros(2)
+_NOTHING = np.zeros(0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -247,6 +249,7 @@ class Steps:
     what: np.ndarray
     values: np.ndarray
     span_s: float
+    peaks: tuple[np.ndarray, np.ndarray] = (_NOTHING, _NOTHING)  # times and values, if followed
 
     @property
     def first_count(self) -> int:
@@ -276,7 +279,7 @@ class Grid:
         self.span_s = float(t[-1])
         self.step_s = float(step / self._finer)
         self._t_s = t
-        self._fine_s = np.linspace(0.0, self.span_s, (t.size - 1) * self._finer + 1)
+        self.fine_s = np.linspace(0.0, self.span_s, (t.size - 1) * self._finer + 1)
         self._tables: dict = {}
 
     @classmethod
@@ -295,7 +298,7 @@ class Grid:
         if held is None:
             fine = np.ascontiguousarray(states, dtype=float)
             if self._finer > 1:
-                fine = hermite_many(self._t_s, fine, self._fine_s)
+                fine = hermite_many(self._t_s, fine, self.fine_s)
             held = self._tables[key] = (fine, np.ascontiguousarray(fine[:, :3].T), states)
         return held[0], held[1]
 
@@ -338,6 +341,50 @@ def scan(
             code, wanted, near, ws, we, grid.step_s, pa, pb, pu, pc, ta, tb, tu, tc, parameters
         )
     return Steps(wanted, when, what, q, grid.span_s)
+
+
+def follow(tracks: Tracks, function: Callable, levels, windows: Intervals | None = None) -> Steps:
+    """The crossings of ``levels`` by any vectorised ``function`` of time (s), as ``scan`` gives.
+
+    Sampled on the grid, with every extreme between samples located to a second and every crossing
+    refined to 1e-5 s; a jump counts as a crossing. Within ``windows`` only, where given.
+    """
+    grid = Grid.of(tracks)
+    ts = grid.fine_s
+    q = np.asarray(function(ts), dtype=float)
+    wanted = np.unique(np.asarray(levels, dtype=float))
+    ws, we = (windows.start_s, windows.end_s) if windows is not None else (ts[:1], ts[-1:])
+    active = _near(ws, we, ts.size, grid.step_s).astype(bool)
+    beside = np.concatenate([active[:1], active[1:] | active[:-1], active[-1:]])
+    low, high = (
+        ts[np.maximum(np.arange(ts.size) - 1, 0)],
+        ts[np.minimum(np.arange(ts.size) + 1, ts.size - 1)],
+    )
+    t_all, q_all = [ts], [q]
+    for sign in (1.0, -1.0):
+        padded = np.concatenate(([-np.inf], sign * q, [-np.inf]))
+        index = np.flatnonzero((padded[1:-1] >= padded[:-2]) & (padded[1:-1] > padded[2:]) & beside)
+        if index.size:
+            when, best = find_peaks(lambda t, s=sign: s * function(t), low[index], high[index])
+            t_all.append(when)
+            q_all.append(sign * best)
+    top = (t_all[1], q_all[1]) if len(t_all) > 1 else (_NOTHING, _NOTHING)
+    order = np.argsort(np.concatenate(t_all), kind="stable")
+    t, v = np.concatenate(t_all)[order], np.concatenate(q_all)[order]
+    brackets = [
+        (k, np.flatnonzero((v[1:] >= level) != (v[:-1] >= level))) for k, level in enumerate(wanted)
+    ]
+    index = np.concatenate([i for _, i in brackets]) if brackets else np.zeros(0, dtype=int)
+    which = np.repeat([k for k, _ in brackets], [i.size for _, i in brackets]).astype(int)
+    level = wanted[which] if which.size else _NOTHING
+    rising = v[index + 1] >= level
+    when = find_roots(
+        lambda x: function(x) - level, t[index], t[index + 1], v[index] - level,
+        v[index + 1] - level, EDGE_TOLERANCE_S,
+    ) if index.size else _NOTHING  # fmt: skip
+    order = np.argsort(when, kind="stable")
+    what = np.where(rising, which + 1, -(which + 1))[order]
+    return Steps(wanted, when[order], what, q, grid.span_s, top)
 
 
 def quantity(tracks: Tracks, code: int, a: str, b: str, t_s, *, body=None, par=(), horizon=None):

@@ -13,25 +13,27 @@ to hold for one light time more, because nothing is known beyond.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
 
 from cislunar.access import PairAccess, each, elevation_intervals, sun_clear
+from cislunar.beam import is_shaped, losses_at, losses_db
 from cislunar.budget import (
     FULL,
     LIMB,
     NAVIGATION_LOW_ELEVATION_DEG,
     OUTSIDE,
+    Budget,
     half_beam_rad,
     least_margin_db,
     link_budget,
     margins_at_1km_db,
     navigation_cn0_dbhz,
 )
-from cislunar.crossings import Grid, Steps, range_km, scan
+from cislunar.crossings import Grid, Steps, follow, quantity, range_km, scan
 from cislunar.geometry import LOSS_RANGE, OFF_MOON, RANGE, quantity_at
 from cislunar.modcod import modes
 from cislunar.pairing import (
@@ -42,7 +44,7 @@ from cislunar.pairing import (
     terminal_pairs,
 )
 from orbits.constants import C_KM_S, DEG
-from orbits.events import intersect_all
+from orbits.events import EDGE_TOLERANCE_S, intersect_all
 from orbits.intervals import Intervals
 
 if TYPE_CHECKING:
@@ -260,6 +262,12 @@ class _Channel:
     limits: np.ndarray  # (3 regimes, rates), km
     factors: np.ndarray  # by which the Moon's noise lengthens the distance, for each regime
     half_beam: float | None
+    shaped: bool  # patterns or hot bodies move its losses: followed by itself
+
+    @property
+    def key(self):
+        """Channels of one key share a scan."""
+        return (self.source.name, self.tx.id, self.rx.id) if self.shaped else self.station_points
 
 
 def _channel(source: Node, target: Node, tx: Terminal, rx: Terminal) -> _Channel:
@@ -271,6 +279,7 @@ def _channel(source: Node, target: Node, tx: Terminal, rx: Terminal) -> _Channel
         target.kind == "station"
         and getattr(rx.receive, "g_over_t_moon_db_k", None) is not None
         and band != "optical"
+        and "moon" not in (rx.receive.hot_bodies if rx.receive is not None else ())
     )
     loss = np.zeros(3)
     if noisy:
@@ -280,7 +289,7 @@ def _channel(source: Node, target: Node, tx: Terminal, rx: Terminal) -> _Channel
     points = None if band == "optical" else _atmosphere(source, target, band)
     return _Channel(
         source, target, tx, rx, band, points, rates, margins, limits, 10.0 ** (loss / 20.0),
-        half_beam_rad(rx) if noisy else None,
+        half_beam_rad(rx) if noisy else None, is_shaped(tx, rx),
     )  # fmt: skip
 
 
@@ -361,20 +370,47 @@ def _distance_steps(tracks: Tracks, channels, access: Intervals) -> dict:
     """One scan for each distance (range, or range with a band's atmosphere), all levels at once."""
     wanted: dict = {}
     for channel in channels:
-        wanted.setdefault(channel.station_points, []).append(channel)
+        wanted.setdefault(channel.key, []).append(channel)
     steps = {}
     for key, members in wanted.items():
-        levels = np.concatenate([c.limits.ravel() for c in members])
         first = members[0]
-        if key is None:
-            a, b, code, par = first.source.name, first.target.name, RANGE, ()
-            a, b = min(a, b), max(a, b)
+        a, b, code, par = _distance(first)
+        if first.shaped:
+            function = _effective_range(tracks, first)
+            found = follow(tracks, function, first.limits[OUTSIDE], windows=access)
         else:
-            station, par = key
-            other = first.target if first.source.name == station else first.source
-            a, b, code = station, other.name, LOSS_RANGE
-        steps[key] = (a, b, code, par, scan(tracks, code, a, b, levels, par=par, windows=access))
+            levels = np.concatenate([c.limits.ravel() for c in members])
+            found = scan(tracks, code, a, b, levels, par=par, windows=access)
+        steps[key] = (a, b, code, par, found)
     return steps
+
+
+def _distance(channel: _Channel):
+    """The quantity that a channel's margin falls with: nodes, code and parameters."""
+    if channel.station_points is None:
+        a, b = sorted((channel.source.name, channel.target.name))
+        return a, b, RANGE, ()
+    station, par = channel.station_points
+    other = channel.target if channel.source.name == station else channel.source
+    return station, other.name, LOSS_RANGE, par
+
+
+def _effective_range(tracks: Tracks, channel: _Channel):
+    """The range in km at which free space alone would lose all that a shaped channel loses."""
+    a, b, code, par = _distance(channel)
+
+    def function(t_s):
+        parts = losses_db(tracks, channel.source, channel.target, channel.tx, channel.rx, t_s)
+        far = quantity(tracks, code, a, b, t_s, par=par) * 10.0 ** (sum(parts) / 20.0)
+        if channel.half_beam is None:
+            return far
+        off = quantity(tracks, OFF_MOON, channel.target.name, channel.source.name, t_s)
+        half = channel.half_beam
+        return (
+            far * channel.factors[np.where(off < -half, FULL, np.where(off < half, LIMB, OUTSIDE))]
+        )
+
+    return function
 
 
 def _moon_steps(tracks: Tracks, channels, access: Intervals) -> Steps | None:
@@ -389,11 +425,11 @@ def _moon_steps(tracks: Tracks, channels, access: Intervals) -> Steps | None:
 
 
 def _channel_passes(tracks, channel: _Channel, window: Intervals, steps, moons) -> list[LinkPass]:
-    a, b, code, par, distance = steps[channel.station_points]
+    a, b, code, par, distance = steps[channel.key]
     # counting levels passed, a rate still closes while its own level is not among them
     last = np.searchsorted(distance.levels, channel.limits)
     table = (last[None] >= np.arange(distance.levels.size + 1)[:, None, None]).sum(axis=2) - 1
-    if channel.half_beam is None or moons is None:
+    if channel.half_beam is None or moons is None or channel.shaped:
         moon_when, moon_what, moon_count = (*_NEVER, 0)
         regimes = np.array([OUTSIDE])
     else:
@@ -408,15 +444,18 @@ def _channel_passes(tracks, channel: _Channel, window: Intervals, steps, moons) 
     if not start.size:
         return []
     grid = Grid.of(tracks)
-    ta, _ = grid.table(tracks.states[a])
-    tb, _ = grid.table(tracks.states[b])
-    tu = grid.table(tracks.up[a])[0] if a in tracks.up else ta
-    parameters = np.zeros(4)
-    parameters[: len(par)] = par
-    far, worst = _worst(
-        start, end, code, distance.values, grid.step_s, ta, tb, tu, parameters,
-        moon_when, moon_what, moon_count, regimes, channel.factors,
-    )  # fmt: skip
+    if channel.shaped:
+        far, worst = _worst_followed(tracks, channel, start, end, distance)
+    else:
+        ta, _ = grid.table(tracks.states[a])
+        tb, _ = grid.table(tracks.states[b])
+        tu = grid.table(tracks.up[a])[0] if a in tracks.up else ta
+        parameters = np.zeros(4)
+        parameters[: len(par)] = par
+        far, worst = _worst(
+            start, end, code, distance.values, grid.step_s, ta, tb, tu, parameters,
+            moon_when, moon_what, moon_count, regimes, channel.factors,
+        )  # fmt: skip
     out = []
     for k in np.unique(rate):
         mine = rate == k
@@ -428,6 +467,48 @@ def _channel_passes(tracks, channel: _Channel, window: Intervals, steps, moons) 
             )
         )  # fmt: skip
     return out
+
+
+def _worst_followed(tracks: Tracks, channel: _Channel, start, end, steps: Steps):
+    """For each piece of a shaped channel the largest range, and effective range, in km."""
+    inside = np.minimum(2.0 * EDGE_TOLERANCE_S, 0.25 * (end - start))  # a jump belongs to one side
+    edges = np.stack([start + inside, end - inside])
+    times = np.concatenate([Grid.of(tracks).fine_s, steps.peaks[0], edges.ravel()])
+    values = np.concatenate(
+        [steps.values, steps.peaks[1], _effective_range(tracks, channel)(edges.ravel())]
+    )
+    order = np.argsort(times, kind="stable")
+    times, values = times[order], values[order]
+    ranges = range_km(tracks, channel.source.name, channel.target.name, times)
+    low = np.searchsorted(times, edges[0], side="left")
+    high = np.searchsorted(times, edges[1], side="right")
+    far, worst = (np.array([x[i:j].max() for i, j in zip(low, high, strict=True)])
+                  for x in (ranges, values))  # fmt: skip
+    return far, worst
+
+
+def budget_at(
+    tracks: Tracks, source: Node, target: Node, tx: Terminal, rx: Terminal, t_s: float
+) -> Budget:
+    """The budget of one link at an instant (s), with atmosphere, patterns and hot bodies.
+
+    Geometry at that instant, as links are judged; whether the two see each other is not asked.
+    """
+    channel = _channel(source, target, tx, rx)
+    a, b, code, par = _distance(channel)
+    far = float(range_km(tracks, source.name, target.name, t_s))
+    air = 20.0 * np.log10(float(quantity(tracks, code, a, b, t_s, par=par)) / far)
+    moon = OUTSIDE
+    if channel.half_beam is not None:
+        off = float(quantity(tracks, OFF_MOON, target.name, source.name, t_s))
+        moon = FULL if off < -channel.half_beam else LIMB if off < channel.half_beam else OUTSIDE
+    found = link_budget(
+        tx, rx, far, atmosphere_db=float(air), moon=moon,
+        eirp_dbw=getattr(source, "eirp_override_dbw", None),
+        losses=losses_at(tracks, source, target, tx, rx, t_s) if channel.shaped else None,
+    )  # fmt: skip
+    when = tracks.epoch.utc_text(t_s)
+    return replace(found, title=f"{source.name} ({tx.id}) to {target.name} ({rx.id}), {when}")
 
 
 def _surface_links(tracks: Tracks, access: PairAccess, a: Node, b: Node, service) -> list[LinkPass]:
@@ -510,6 +591,6 @@ def navigation_visible(
 
 
 __all__ = [
-    "LinkPass", "close_links", "directed_window", "link_budget", "navigation_cn0_dbhz",
+    "LinkPass", "budget_at", "close_links", "directed_window", "link_budget", "navigation_cn0_dbhz",
     "navigation_visible", "pair_links", "sent_for",
 ]  # fmt: skip
