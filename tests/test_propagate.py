@@ -26,7 +26,7 @@ from orbits.elements import (
 from orbits.ephemeris import COLUMNS, EARTH, BodyTable, De440
 from orbits.epoch import Epoch
 from orbits.errors import ImpactError, InputError, SpanError
-from orbits.forces import SUN_RADIUS_KM, ForceModel, lit_fraction
+from orbits.forces import ForceModel
 from orbits.frames import earth_moon_distance, rotation, transform
 from orbits.gravity import (
     GRAVITY_GM_KM3_S2,
@@ -474,37 +474,6 @@ def test_earth_impact():
     with pytest.raises(ImpactError) as fault:
         propagate(falling, START, [0.0, 5 * DAY], POINTS, DE440)
     assert fault.value.body == "Earth"
-
-
-def test_solar_pressure_pushes_from_the_sun():
-    start, t = _orbits()["dro"], np.array([0.0, 600.0])
-    free = propagate(start, START, t, POINTS, DE440)
-    model = ForceModel(degree=0, bodies=("earth", "sun"))
-    pushed = propagate(start, START, t, model, DE440, area_m2=20.0, mass_kg=1.0, cr=1.5)
-    sun = DE440.state("sun", "moon", START, 300.0)[:3] - start[:3]
-    size = 4.56e-6 * 1.5 * 20.0 * (AU_KM / np.linalg.norm(sun)) ** 2 * 1e-3
-    change = (pushed.states - free.states)[1, 3:] / 600.0
-    assert np.allclose(change, -size * sun / np.linalg.norm(sun), atol=1e-4 * size)
-    with pytest.raises(InputError, match="mass_kg"):
-        propagate(start, START, t, model, DE440, area_m2=20.0)
-
-
-def test_shadow():
-    sun, moon = np.array([AU_KM, 0.0, 0.0]), 1737.4
-    assert lit_fraction(*sun, -5000.0, 0.0, 0.0, moon) == 1.0  # body behind
-    assert lit_fraction(*sun, 5000.0, 0.0, 0.0, moon) == 0.0  # umbra
-    assert lit_fraction(*sun, 5000.0, 3000.0, 0.0, moon) == 1.0
-    far = lit_fraction(*sun, 800000.0, 0.0, 0.0, moon)  # antumbra: ring of Sun left
-    apparent = (moon / 800000.0) / (SUN_RADIUS_KM / AU_KM)
-    assert far == pytest.approx(1 - apparent**2, rel=1e-4)
-    limb = 5000.0 * math.tan(math.asin(moon / 5000.0))  # limb of the body through the Sun's centre
-    angles = math.asin(moon / 5000.0)
-    half = lit_fraction(*sun, 5000.0 * math.cos(angles), 5000.0 * math.sin(angles), 0.0, moon)
-    assert limb > 0
-    assert half == pytest.approx(0.5, abs=0.01)
-    edge = [lit_fraction(*sun, 5000.0, y, 0.0, moon) for y in np.linspace(1800, 1900, 400)]
-    assert (np.diff(edge) >= 0).all()
-    assert max(np.diff(edge)) < 0.05
 
 
 def test_faults():
