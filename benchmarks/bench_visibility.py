@@ -86,8 +86,8 @@ def main() -> None:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
-        f"{len(units)} cells: {wall:.2f} s, {tests / wall / 1e9:.2f} G/s; {cpu:.2f} s of processor, "
-        f"{tests / cpu / 1e9:.2f} G/s a core; peak memory {peak_gib:.2f} GiB"
+        f"{len(units)} cells: {wall:.2f} s, {tests / wall / 1e9:.2f} G/s; {cpu:.2f} s of "
+        f"processor, {tests / cpu / 1e9:.2f} G/s a core; peak memory {peak_gib:.2f} GiB"
     )
     assert peak_gib <= 2.0, "more than 2 GiB"
 

@@ -487,10 +487,10 @@ def fix_covariance(directions, sigma_m, up=None, *, seen=None, height_sigma_m=No
     """Covariance (N, 4, 4) in m2 of weighted fixes, and a mask of those solved (N,).
 
     Rows and columns are two horizontal axes, up, and the receiver's clock as a distance.
-    ``sigma_m`` (S,) or (N, S): the 1-sigma range error of each source; sources weigh 1 / sigma^2. Directions,
-    ``up`` and ``seen`` as for ``dop``; ``height_sigma_m`` the error of a known height. The first
-    horizontal axis is the one nearest to the first axis of ``directions`` (east, where those are
-    east, north, up). Rows without a solution are 0 and masked False.
+    ``sigma_m`` (S,) or (N, S): the 1-sigma range error of each source; sources weigh 1 / sigma^2.
+    Directions, ``up`` and ``seen`` as for ``dop``; ``height_sigma_m`` the error of a known
+    height. The first horizontal axis is the one nearest to the first axis of ``directions`` (east,
+    where those are east, north, up). Rows without a solution are 0 and masked False.
 
     >>> ring = [(np.cos(a), np.sin(a), -1 / np.sqrt(8)) for a in (0, 2 * np.pi / 3, 4 * np.pi / 3)]
     >>> q, solved = fix_covariance([(0.0, 0.0, 1.0), *ring], 2.0)

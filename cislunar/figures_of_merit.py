@@ -284,8 +284,8 @@ def by_latitude(
 ) -> pd.DataFrame:
     """The area statistics of a figure in bands of latitude, southernmost first.
 
-    (STK: Value by Latitude.) One row a band that has cells: ``latitude_min_deg``, ``latitude_max_deg``, then the keys of
-    ``area_statistics``.
+    (STK: Value by Latitude.) One row a band that has cells: ``latitude_min_deg``,
+    ``latitude_max_deg``, then the keys of ``area_statistics``.
     """
     import pandas as pd
 

@@ -88,6 +88,8 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
     with bar.stage("options", len(scenario.options)):
         fills, portfolio = _fill(base, comms, positioning, ephemeris, bar)
     assert comms.frame is not None
+    assert positioning.accuracy is not None
+    assert positioning.tolerance is not None
     results = Results(
         scenario=scenario,
         nodes=nodes,
@@ -97,6 +99,8 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         access=access_frame(access, scenario.start),
         comm_scores=comms.frame,
         positioning_scores=positioning.frame,
+        positioning_accuracy=positioning.accuracy,
+        positioning_tolerance=positioning.tolerance,
         gaps=gaps.frame,
         gap_causes=gaps.causes,
         fills=fills,

@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
-from cislunar.dop import MIN_SOURCES, walk
-from cislunar.needs import Verdict, judge, rms_limit_m
+from cislunar.containment import THREE_SIGMA_FRAC, containment_radius
+from cislunar.fixes import Fixes, find_fixes, fix_variances
+from cislunar.needs import Verdict, judge, rms_limit_m, worst_window_frac
 from cislunar.ranging import (
     Ranging,
     Signal,
@@ -44,6 +45,9 @@ from cislunar.ranging import (
     sise_class,
     sise_m,
 )
+from cislunar.tolerance import COLUMNS as TOLERANCE_COLUMNS
+from cislunar.tolerance import Loss, loss_tolerance
+from cislunar.tolerance import rows as loss_rows
 from orbits.constants import DEG
 from orbits.intervals import Intervals
 
@@ -57,26 +61,15 @@ COLUMNS = (
     "asset", "visible_min", "visible_mean", "availability_frac", "gdop_p50", "gdop_p95",
     "gdop_worst", "pdop_p50", "pdop_p95", "hdop_p50", "hdop_p95", "vdop_p50", "vdop_p95",
     "accuracy_3d_p95_m", "need_availability_frac", "need_accuracy_m", "verdict",
+    "tdop_p50", "tdop_p95", "worst_24h_frac", "accuracy_horizontal_p95_m",
+    "accuracy_vertical_p95_m", "accuracy_time_p95_m",
 )  # fmt: skip
-EDGE_TOL_S = 0.01
-
-
-@dataclass(frozen=True)
-class Fixes:
-    """What one asset gets: spans exact to 0.01 s, and figures at the grid instants.
-
-    ``dop`` (T, 5: G P H V T) and ``error_m`` (T, 2: 3D and horizontal RMS) hold where ``solved``
-    (T,); elsewhere they are 0.
-    """
-
-    visible_min: int
-    visible_mean: float
-    enough: Intervals
-    solution: Intervals
-    served: Intervals
-    dop: np.ndarray
-    error_m: np.ndarray
-    solved: np.ndarray
+TEXT = ("asset", "verdict", "component", "sources_lost")
+COMPONENTS = ("horizontal", "vertical", "3d", "time")
+ACCURACY_COLUMNS = (
+    "asset", "component", "rms_p50_m", "rms_p95_m", "r95_p50_m", "r95_p95_m", "r3sigma_p50_m",
+    "r3sigma_p95_m",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +80,12 @@ class PositioningResult:
     meets the asset's need (any fix without one); ``solution``: any fix; ``enough``: four sources
     in view; ``few_sources``: the rest of the span. ``ranging[(source, asset)]``: the visibility of
     each source. ``served`` and the others list the assets that have a receiver or a need.
+
+    ``accuracy``: the columns of ``positioning_accuracy.csv``, a row for each asset with a receiver
+    or need and each of horizontal, vertical, 3d and time (as a distance). RMS, the radius that
+    holds 95 % of the error and the one that holds 99.73 % (3-sigma), each at the median and the
+    95th percentile over the epochs with a fix. ``tolerance``: the columns of
+    ``positioning_tolerance.csv``; see ``cislunar.tolerance``.
     """
 
     frame: pd.DataFrame
@@ -96,6 +95,11 @@ class PositioningResult:
     few_sources: dict[str, Intervals]
     verdicts: dict[str, Verdict]
     ranging: dict[tuple[str, str], Ranging] = field(repr=False, default_factory=dict)
+    accuracy: pd.DataFrame | None = None
+    tolerance: pd.DataFrame | None = None
+
+    def _repr_html_(self) -> str:
+        return self.frame.to_html(index=False)
 
 
 def positioning_need(node: Node) -> Any:
@@ -106,98 +110,24 @@ def positioning_need(node: Node) -> Any:
     return min(needs, key=lambda n: (rms_limit_m(n) or math.inf, -(n.availability_frac or 0.0)))
 
 
-def _segments(
-    visible: Sequence[Intervals],
-    corrected: Sequence[Intervals],
-    sise2: Sequence[float],
-    residual2: float,
-    span_s: float,
-):
-    """Edges (J + 1) of constant visibility and signal variances (J, S), negative out of view."""
-    parts = [np.array([0.0, span_s])]
-    for spans in (*visible, *corrected):
-        parts += [spans.start_s, spans.end_s]
-    edges = np.unique(np.clip(np.concatenate(parts), 0.0, span_s))
-    table = np.full((edges.size - 1, len(visible)), -1.0)
-    for s, spans in enumerate(visible):
-        for spans_, value in ((spans, sise2[s]), (corrected[s] & spans, residual2)):
-            first = np.searchsorted(edges, spans_.start_s)
-            last = np.searchsorted(edges, spans_.end_s)
-            for a, b in zip(first.tolist(), last.tolist(), strict=True):
-                table[a:b, s] = value
-    return edges, table
-
-
-def find_fixes(
-    t_s: np.ndarray,
-    user: np.ndarray,
-    sources: np.ndarray,
-    ranging: Sequence[Ranging],
-    sise_m: Sequence[float],
-    *,
-    multipath_m: float,
-    corrected: Sequence[Intervals] | None = None,
-    residual_m: float = 0.0,
-    limits: tuple[float, float, float] = (math.inf, math.inf, math.inf),
-    horizontal: bool = False,
-    step_elevation_rad: float = 0.0,
-) -> Fixes:
-    """The fixes of one user over the uniform grid ``t_s`` (T,), s.
-
-    ``user`` (T, 6) and ``sources`` (S, T, 6): states in km, km/s in one inertial frame centred on
-    the Moon, the vertical being the user's own direction. ``corrected``: for each source, when a
-    differential correction holds for it. ``limits``: largest RMS error in m (of the horizontal or
-    3D error), PDOP and GDOP of a served fix.
-
-    Sets in view change at the exact edges of visibility. A served span inside such a segment
-    starts or ends where the error crosses the limit, bisected to 0.01 s between grid instants on
-    the cubic interpolation of the states; an excursion across the limit and back between two
-    neighbouring grid instants is not seen.
-    """
-    span_s = float(t_s[-1])
-    count = len(ranging)
-    mp2 = multipath_m**2
-    edges, table = _segments(
-        [r.visible for r in ranging],
-        corrected if corrected is not None else [Intervals()] * count,
-        [s**2 + mp2 for s in sise_m],
-        residual_m**2 + mp2,
-        span_s,
-    )
-    lengths = np.diff(edges)
-    seen = (table >= 0.0).sum(axis=1) if count else np.zeros(lengths.size, int)
-    rich = seen >= MIN_SOURCES
-    enough = Intervals(edges[:-1][rich], edges[1:][rich])
-    instants = t_s.size
-    dop, error = np.zeros((instants, 5)), np.zeros((instants, 2))
-    solved = np.zeros(instants, bool)
-    spans = [Intervals(), Intervals()]
-    if rich.any():
-        noise = np.array([r.noise_m2_km2 for r in ranging], dtype=float).reshape(count, 2)
-        room = 2 * lengths.size + 1024
-        while True:
-            found = np.zeros((2, room, 2))
-            sizes = walk(
-                t_s, user, sources, edges, table, noise, math.sin(step_elevation_rad),
-                np.array(limits, dtype=float), horizontal, EDGE_TOL_S,
-                dop, error, solved, found[0], found[1],
-            )  # fmt: skip
-            if sizes[0] >= 0:
-                break
-            room *= 4
-        spans = [Intervals(found[i, :n, 0], found[i, :n, 1]) for i, n in enumerate(sizes)]
-    return Fixes(
-        int(seen.min()), float((seen * lengths).sum() / span_s),
-        enough, spans[0], spans[1], dop, error, solved,
-    )  # fmt: skip
-
-
 def _percentile(values: np.ndarray, percent: float):
     return float(np.percentile(values, percent)) if values.size else None
 
 
-def _row(node: Node, need: Any, fixes: Fixes, verdict: Verdict, span_s: float) -> dict[str, Any]:
-    g, p, h, v, _ = fixes.dop[fixes.solved].T
+@dataclass(frozen=True)
+class _Found:
+    """The fixes of one user; for a full table also variances (7, T) and what losses leave."""
+
+    fixes: Fixes
+    spread: np.ndarray | None = None
+    losses: tuple[Loss, ...] = ()
+
+
+def _row(node: Node, need: Any, found: _Found, verdict: Verdict, span_s: float) -> dict[str, Any]:
+    fixes = found.fixes
+    assert found.spread is not None
+    g, p, h, v, t = fixes.dop[fixes.solved].T
+    spread = found.spread[:, found.spread[0] > 0.0]
     return {
         "asset": node.name,
         "visible_min": fixes.visible_min,
@@ -216,15 +146,42 @@ def _row(node: Node, need: Any, fixes: Fixes, verdict: Verdict, span_s: float) -
         "need_availability_frac": None if need is None else need.availability_frac,
         "need_accuracy_m": None if need is None else need.accuracy_m,
         "verdict": verdict.verdict,
+        "tdop_p50": _percentile(t, 50),
+        "tdop_p95": _percentile(t, 95),
+        "worst_24h_frac": worst_window_frac(fixes.served, span_s),
+        "accuracy_horizontal_p95_m": _percentile(fixes.error_m[fixes.solved, 1], 95),
+        "accuracy_vertical_p95_m": _percentile(np.sqrt(spread[0]), 95),
+        "accuracy_time_p95_m": _percentile(np.sqrt(spread[1]), 95),
     }
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _accuracy_rows(asset: str, spread: np.ndarray) -> list[dict[str, Any]]:
+    """The rows of ``positioning_accuracy.csv`` of one asset, from variances (7, T)."""
+    up, clock, *axes = np.sqrt(spread[:, spread[0] > 0.0])
+    parts = ([axes[0], axes[1]], [up], axes[2:], [clock])
+    out = []
+    for name, sigmas in zip(COMPONENTS, parts, strict=True):
+        sigma = np.stack(sigmas, axis=-1)
+        errors = {
+            "rms": np.sqrt((sigma**2).sum(axis=-1)),
+            "r95": containment_radius(sigma, 0.95),
+            "r3sigma": containment_radius(sigma, THREE_SIGMA_FRAC),
+        }
+        row: dict[str, Any] = {"asset": asset, "component": name}
+        for key, values in errors.items():
+            row[f"{key}_p50_m"] = _percentile(values, 50)
+            row[f"{key}_p95_m"] = _percentile(values, 95)
+        out.append(row)
+    return out
+
+
+def _frame(rows: list[dict[str, Any]], columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
     import pandas as pd
 
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    kinds = {name: "Float64" for name in COLUMNS}  # nullable: an absent value is empty, not NaN
-    kinds.update(asset="str", visible_min="Int64", verdict="str")
+    frame = pd.DataFrame(rows, columns=list(columns))
+    kinds = {name: "Float64" for name in columns}  # nullable: an absent value is empty, not NaN
+    kinds |= {name: "str" for name in TEXT if name in columns}
+    kinds |= {name: "Int64" for name in ("visible_min", "lost_count") if name in columns}
     return frame.astype(kinds)
 
 
@@ -294,7 +251,7 @@ def score_positioning(
         noise = tuple(r.noise_m2_km2 for r in seen)
         return place, asset.operator, repr(positioning_need(asset)), tuple(edges), noise
 
-    def one(asset: Node) -> Fixes:
+    def one(asset: Node) -> _Found:
         need = positioning_need(asset)
         corrected = _corrections(asset, sources, references, tracks, ranging, policy)
         corrected = [
@@ -305,21 +262,27 @@ def score_positioning(
         if need is not None:
             given = (rms_limit_m(need), need.max_pdop, getattr(need, "max_gdop", None))
             limits = tuple(math.inf if v is None else float(v) for v in given)
-        return find_fixes(
-            t_s,
-            np.ascontiguousarray(tracks.states[asset.name], dtype=float),
-            states,
-            [ranging.get((n.name, asset.name), unseen) for n in sources],
-            [sise[n.name] for n in sources],
-            multipath_m=multipath_m,
-            corrected=corrected,
-            residual_m=residual_m,
-            limits=limits,  # type: ignore[arg-type]
-            horizontal=need is not None and need.axes == "horizontal",
-            step_elevation_rad=step_elevation_rad,
-        )
+        user = np.ascontiguousarray(tracks.states[asset.name], dtype=float)
+        fixing: dict[str, Any] = {
+            "ranging": [ranging.get((n.name, asset.name), unseen) for n in sources],
+            "sise_m": [sise[n.name] for n in sources],
+            "multipath_m": multipath_m,
+            "corrected": corrected,
+            "residual_m": residual_m,
+            "step_elevation_rad": step_elevation_rad,
+        }
+        judging = {
+            "limits": limits,
+            "horizontal": need is not None and need.axes == "horizontal",
+        }
+        fixes = find_fixes(t_s, user, states, **fixing, **judging)
+        if served_only:
+            return _Found(fixes)
+        _, spread = fix_variances(t_s, user, states, **fixing)
+        names = [n.name for n in sources]
+        return _Found(fixes, spread, loss_tolerance(t_s, user, states, names, fixing | judging))
 
-    rows, verdicts = [], {}
+    rows, accuracy, tolerance, verdicts = [], [], [], {}
     served, solution, enough = {}, {}, {}
     twins = [twin(n) for n in users]
     firsts = {mark: node for mark, node in zip(reversed(twins), reversed(users), strict=True)}
@@ -327,19 +290,25 @@ def score_positioning(
     with ThreadPoolExecutor(workers or min(os.cpu_count() or 1, 8)) as pool:
         found = dict(zip(firsts, pool.map(one, firsts.values()), strict=True))
         for asset, mark in zip(users, twins, strict=True):
-            fixes = found[mark]
+            fixes = found[mark].fixes
             need = positioning_need(asset)
             verdict = judge(need, fixes.served, tracks.epoch, span_s)
             if not served_only:
-                rows.append(_row(asset, need, fixes, verdict, span_s))
+                rows.append(_row(asset, need, found[mark], verdict, span_s))
             if need is None and not is_receiver(asset):
                 continue
+            if not served_only:
+                losses, spread = found[mark].losses, found[mark].spread
+                tolerance += loss_rows(asset.name, losses, need, tracks.epoch, span_s)
+                assert spread is not None
+                accuracy += _accuracy_rows(asset.name, spread)
             served[asset.name], solution[asset.name] = fixes.served, fixes.solution
             enough[asset.name], verdicts[asset.name] = fixes.enough, verdict
     few_sources = {name: spans.complement(0.0, span_s) for name, spans in enough.items()}
     return PositioningResult(
-        _frame(rows), served, solution, enough, few_sources, verdicts, dict(ranging)
-    )
+        _frame(rows), served, solution, enough, few_sources, verdicts, dict(ranging),
+        _frame(accuracy, ACCURACY_COLUMNS), _frame(tolerance, TOLERANCE_COLUMNS),
+    )  # fmt: skip
 
 
 __all__ = [

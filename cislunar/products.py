@@ -31,6 +31,8 @@ TABLES = {
     "contacts": "contacts.csv",
     "comm_scores": "comm_scores.csv",
     "positioning_scores": "positioning_scores.csv",
+    "positioning_accuracy": "positioning_accuracy.csv",
+    "positioning_tolerance": "positioning_tolerance.csv",
     "gaps": "gaps.csv",
     "gap_causes": "gap_causes.csv",
     "fills": "fills.csv",

@@ -38,6 +38,8 @@ class Results:
     access: pd.DataFrame
     comm_scores: pd.DataFrame
     positioning_scores: pd.DataFrame
+    positioning_accuracy: pd.DataFrame
+    positioning_tolerance: pd.DataFrame
     gaps: pd.DataFrame
     gap_causes: pd.DataFrame
     fills: pd.DataFrame

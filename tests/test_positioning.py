@@ -455,7 +455,7 @@ def test_scores_have_the_contract_columns_and_empty_cells():
     assert 0 < base["availability_frac"] < 1
     assert base["gdop_p50"] <= base["gdop_p95"] <= base["gdop_worst"]
     text = frame.to_csv(index=False).splitlines()
-    assert text[2] == "mute,0,0.0,0.0,,,,,,,,,,,,,no-need"
+    assert text[2] == "mute,0,0.0,0.0,,,,,,,,,,,,,no-need,,,0.0,,,"
     assert mute.isna()["gdop_p50"]
     assert set(result.served) == {"base"}
     assert result.enough["base"].total_s + result.few_sources["base"].total_s == pytest.approx(DAY)
