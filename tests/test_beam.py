@@ -13,7 +13,7 @@ from scipy import integrate
 
 from cislunar import catalog
 from cislunar.access import find_access
-from cislunar.antenna import NOTHING_DBI, Pattern, dish_gain_dbi, disc_share, encircled, pattern_of
+from cislunar.antenna import NOTHING_DBI, Pattern, disc_share, dish_gain_dbi, encircled, pattern_of
 from cislunar.beam import added_noise_k, losses_at
 from cislunar.links import budget_at, close_links, directed_window
 from cislunar.noise import disc_noise_k, moon_noise_k, sun_brightness_k
@@ -170,7 +170,7 @@ def world():
         ),
         "near": (
             terminal("user-s-medium", antenna={
-                "pattern": "gaussian", "half_power_beamwidth_deg": 30.0, "pointing_mode": "fixed",
+                "pattern": "gaussian", "half_power_beamwidth_deg": 12.0, "pointing_mode": "fixed",
                 "boresight": [-0.6, 0.1, -0.8], "boresight_frame": "EARTH_MOON_ROTATING"}),
             terminal("user-x-dte"),
         ),
