@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -68,6 +69,28 @@ def test_table_is_the_kernel():
     assert np.abs(values[:, ANGLES : ANGLES + 3] - DE440.pa_angles(START, t)[0]).max() < 2e-11
     with pytest.raises(SpanError):
         table.evaluate([table.end_s + 1.0])
+
+
+def test_tables_are_shared_between_spans_and_threads():
+    """Tables of one reader hold the same granules, whoever asked first and from where."""
+    later = START + 3 * 86400.0
+    first = DE440.table(START, 0.0, 10 * 86400.0)
+    wider = DE440.table(later, -9 * 86400.0, 60 * 86400.0)
+    t = np.linspace(0.0, 9 * 86400.0, 50)
+    assert np.shares_memory(first.coefficients, wider.coefficients)
+    assert np.abs(first.evaluate(t) - wider.evaluate(t - 3 * 86400.0)).max() < 1e-4
+    earth = DE440.state("earth", "moon", later, t)[:, :3]
+    assert np.abs(wider.evaluate(t)[:, :3] - earth).max() < 1e-7
+    fresh = De440()
+    with ThreadPoolExecutor(8) as pool:
+        tables = list(pool.map(lambda k: fresh.table(START, k * 4e5, 3e7), range(24)))
+    fresh._kernel.close()
+    fresh._orientation.daf.file.close()
+    whole = DE440.table(START, 0.0, 3e7)
+    for table in tables:
+        assert (
+            np.abs(table.coefficients - whole.coefficients[-len(table.coefficients) :]).max() < 1e-4
+        )
 
 
 @settings(max_examples=20, deadline=None)

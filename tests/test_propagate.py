@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from orbits.constants import (
     AU_KM,
@@ -35,7 +33,7 @@ from orbits.gravity import (
     harmonics,
     scratch,
 )
-from orbits.propagate import flow, propagate
+from orbits.propagate import flow, propagate, propagate_many
 
 DE440 = De440.open()
 START = Epoch.parse("2030-03-01T00:00:00 UTC")
@@ -405,24 +403,6 @@ def test_transition_matrix_is_the_derivative(degree):
         assert np.linalg.det(phi[0]) == pytest.approx(1.0, abs=1e-8)
 
 
-@settings(max_examples=15, deadline=None)
-@given(
-    st.floats(2500, 20000), st.floats(0, 0.25), st.floats(0, 3.1), st.floats(0, 6.28),
-    st.floats(-3, 3), st.sampled_from([0, 2, 8, 30]),
-)  # fmt: skip
-def test_flight_is_reversible_and_symplectic(a, e, i, raan, days, degree):
-    start = state_from_elements(a, e, i, raan, 1.0, 0.0)
-    model = ForceModel(degree=degree)
-    table = DE440.table(START, -3 * DAY, 3 * DAY)
-    end, phi = flow(start, 0.0, days * DAY, START, table, model)
-    back, _ = flow(end, days * DAY, 0.0, START, table, model, stm=False)
-    assert np.linalg.norm(back[0, :3] - start[:3]) < 1e-3
-    j = np.block([[np.zeros((3, 3)), np.eye(3)], [-np.eye(3), np.zeros((3, 3))]])
-    m, scale = phi[0], np.repeat([1.0, 1e3], 3)  # lengths in km, speeds in m/s: equal sizes
-    m = m * scale[:, None] / scale
-    assert np.abs(m.T @ j @ m - j).max() < 1e-9 * max(1.0, np.abs(m).max() ** 2)
-
-
 def test_output_straddles_and_agrees_with_flow():
     start = _orbits()["elfo"]
     t = np.arange(-5 * DAY, 5 * DAY + 1, 120.0)
@@ -438,6 +418,34 @@ def test_output_straddles_and_agrees_with_flow():
     assert np.linalg.norm((ends - here)[:, 3:], axis=1).max() < 1e-8
     late = propagate(both.states[100], START, t[100:], ForceModel.standard(), DE440, t0_s=t[100])
     assert np.linalg.norm((late.states - both.states[100:])[:, :3], axis=1).max() < 1e-3
+
+
+def test_many_at_once_are_the_same_flights():
+    orbits = _orbits()
+    t = np.arange(0.0, DAY + 1, 600.0)
+    areas = [None, 10.0, 20.0]
+    masses = [None, 500.0, 400.0]
+    many = propagate_many(
+        list(orbits.values()), START, t, ForceModel.standard(), DE440, names=list(orbits),
+        area_m2=areas, mass_kg=masses,
+    )  # fmt: skip
+    for path, (name, state), area, mass in zip(many, orbits.items(), areas, masses, strict=True):
+        alone = propagate(
+            state, START, t, ForceModel.standard(), DE440, area_m2=area, mass_kg=mass, name=name
+        )
+        assert path.name == name
+        assert np.array_equal(path.states, alone.states)
+    assert propagate_many(np.empty((0, 6)), START, t, POINTS, DE440) == []
+    begun = propagate_many(
+        [many[0].states[5], many[2].states[9]], START, t, ForceModel(srp=False), DE440,
+        t0_s=[t[5], t[9]],
+    )  # fmt: skip
+    assert np.linalg.norm((begun[0].states - many[0].states)[:, :3], axis=1).max() < 1e-5
+    with pytest.raises(InputError, match="2 names for 3 craft"):
+        propagate_many(list(orbits.values()), START, t, POINTS, DE440, names=["a", "b"])
+    falling = state_from_elements(3000.0, 0.5, 1.0, 0.0, 0.0, np.pi)
+    with pytest.raises(ImpactError, match="second"):
+        propagate_many([orbits["dro"], falling], START, t, POINTS, DE440, names=["first", "second"])
 
 
 def test_table_of_another_epoch():
