@@ -10,9 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["Results", "Scenario", "__version__", "load_results", "load_scenario", "run"]
+__all__ = [
+    "Results", "Scenario", "__version__", "deliverable_volume", "load_results", "load_scenario",
+    "resilience", "run",
+]  # fmt: skip
 
 if TYPE_CHECKING:
+    from cislunar.flow import deliverable_volume
+    from cislunar.losses import resilience
     from cislunar.pipeline import run
     from cislunar.results import Results, load_results
     from cislunar.scenario import Scenario, load_scenario
@@ -23,6 +28,8 @@ _HOMES = {
     "run": "cislunar.pipeline",
     "Results": "cislunar.results",
     "load_results": "cislunar.results",
+    "resilience": "cislunar.losses",
+    "deliverable_volume": "cislunar.flow",
 }
 
 

@@ -229,7 +229,8 @@ def route(
         for name, value in (("--at", at), ("--size-bit", size_bit)):
             if not math.isfinite(value):
                 raise InputError("not a finite number", key=name, value=value, allowed="a number")
-        routes = best_routes(read_plan(plan), source, [target], at, k, size_bit)
+        table = read_plan(plan)
+        routes = best_routes(table, source, [target], at, k, size_bit)
         if as_json:
             import json
 
@@ -241,7 +242,38 @@ def route(
                 f"{r.volume_bit:.0f} bit: {' > '.join(r.nodes)} ({', '.join(r.contacts)})"
             )
         if not routes:
-            print(f"no route from {source} to {target} at {at:g} s")
+            whole = f" for {size_bit:g} bit sent whole" if size_bit else ""
+            print(f"no route from {source} to {target} at {at:g} s{whole}")
+            for r in best_routes(table, source, [target], at, 1) if size_bit else ():
+                print(f"in fragments: from {r.arrival_s:.3f} s, {r.volume_bit:.0f} bit a route")
+
+
+@app.command()
+def resilience(
+    folder: Annotated[Path, typer.Argument(help="product folder of a finished run", metavar="DIR")],
+    failures: Annotated[
+        Path | None,
+        typer.Option(help="failure rates (YAML): node, operator or kind: {mtbf_h, mttr_h}"),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, max=100_000, help="histories drawn")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="of the random numbers")] = 0,
+) -> None:
+    """Scores a finished run with each node, nation and operator lost; writes resilience.csv."""
+    with exit_codes():
+        from cislunar.losses import read_failure_rates, write_resilience
+        from cislunar.losses import resilience as find
+        from cislunar.results import load_results
+
+        rates = None if failures is None else read_failure_rates(failures)
+        found = find(load_results(folder), rates, draws=draws, seed=seed)
+        for loss in found.critical.head(20).to_dict("records"):
+            if loss["places"]:
+                print(
+                    f"{loss['case']} {loss['lost']}: {loss['lost_h']:.1f} h of service lost at "
+                    f"{loss['places']} places, longest gap {loss['longest_gap_s'] / 3600:.1f} h"
+                )
+        for path in write_resilience(found, folder):
+            print(path)
 
 
 @catalog_app.command("list")
