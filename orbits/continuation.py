@@ -25,7 +25,8 @@ def full_state(u) -> np.ndarray:
     return np.array([u[X0], 0.0, u[Z0], 0.0, u[VY0], 0.0])
 
 
-def _acceleration(s, mu):
+def acceleration(s, mu: float) -> np.ndarray:
+    """Acceleration (3) at a state (6), nondimensional, on the rotating axes."""
     x, y, z, vx, vy, _ = s
     r1 = ((x + mu) ** 2 + y * y + z * z) ** 1.5
     r2 = ((x - 1 + mu) ** 2 + y * y + z * z) ** 1.5
@@ -47,7 +48,7 @@ def crossing(u, mu: float):
     states, matrices = cr3bp_flow(full_state(u)[None, :], np.array([u[HALF]]), mu)
     assert matrices is not None  # asked for
     end, phi = states[0], matrices[0]
-    rate = np.concatenate([end[3:], _acceleration(end, mu)])
+    rate = np.concatenate([end[3:], acceleration(end, mu)])
     slope = np.column_stack([phi[:, 0], phi[:, 2], phi[:, 4], rate])
     rows = [1, 3, 5]
     return end[rows], slope[rows], end, slope
@@ -223,7 +224,7 @@ def half_extent(u, mu: float) -> float:
 
 def _jacobi(u, mu):
     """Jacobi constant and its derivative (4)."""
-    push = _acceleration(full_state(u), mu)
+    push = acceleration(full_state(u), mu)
     slope = np.array([2 * (push[0] - 2 * u[VY0]), 2 * push[2], -2 * u[VY0], 0.0])
     return jacobi_nd(u, mu), slope
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,9 +28,10 @@ from orbits.continuation import (
     monodromy_index,
 )
 from orbits.continuation import jacobi_nd as jacobi_nd_of
-from orbits.cr3bp import EARTH_MOON, System
-from orbits.errors import FamilyError, InputError
+from orbits.cr3bp import EARTH_MOON, System, jacobi
+from orbits.errors import ConvergenceError, FamilyError, InputError
 from orbits.propagate import cr3bp_path
+from orbits.torus import NoTorus, Torus, find_torus, wind
 
 DRO_AMPLITUDE_KM = (2_000.0, 350_000.0)  # beyond, it skims the Moon or meets the Earth
 L1_NRHO_PERILUNE_KM = 20_000.0
@@ -52,6 +54,11 @@ class PeriodicOrbit:
     nondimensional; distances are from the Moon's centre. ``stability_index`` is that of the
     largest multiplier, (|l| + 1/|l|)/2; ``stability_indices`` are those of both pairs, with their
     signs, see ``bifurcation``. ``revolutions`` about the Moon are made in a period.
+
+    A spatial DRO that never repeats has a ``torus``: its ``period_nd`` is the mean revolution,
+    ``vertical_period_nd`` the mean oscillation through the plane, and its least, largest and mean
+    figures are those of ten years of flight; the stability index is then that of the mean growth
+    of errors a revolution.
     """
 
     family: str
@@ -68,6 +75,10 @@ class PeriodicOrbit:
     parameter: tuple[str, float | str]
     stability_indices: tuple[complex, complex]
     revolutions: int = 1
+    torus: Torus | None = None
+    vertical_period_nd: float | None = None
+    vertical_phase_deg: float | None = None
+    near_km: float | None = None  # the mean near-side crossing of one that never repeats
 
     @property
     def period_days(self) -> float:
@@ -76,7 +87,11 @@ class PeriodicOrbit:
 
     def at(self, t_nd) -> np.ndarray:
         """States (N, 6), nondimensional barycentric rotating, ``t_nd`` after phase 0 (any sign)."""
-        t = np.atleast_1d(np.asarray(t_nd, dtype=float)) % self.period_nd
+        t = np.atleast_1d(np.asarray(t_nd, dtype=float))
+        if self.torus is not None:
+            instants, place = np.unique(t, return_inverse=True)
+            return cr3bp_path(self.state_nd, instants, self.system.mu)[place]
+        t = t % self.period_nd
         # the orbit mirrors itself in the x-z plane: fly half of it only, so that the error at the
         # end of an unstable revolution is never seen
         half = self.period_nd / 2
@@ -94,7 +109,8 @@ class PeriodicOrbit:
         """``count`` instants over one period, ends included, and the states (count, 6) there."""
         t = np.linspace(0.0, self.period_nd, count)
         folded = t.copy()
-        folded[-1] = 0.0
+        if self.torus is None:
+            folded[-1] = 0.0
         return t, self.at(folded)
 
 
@@ -121,14 +137,18 @@ def dro(
     resonance: str | None = None,
     jacobi_nd: float | None = None,
     amplitude_z_km: float | None = None,
+    vertical_phase_deg: float | None = None,
     system: System = EARTH_MOON,
 ) -> PeriodicOrbit:
     """The distant retrograde orbit of an amplitude, period, synodic resonance or Jacobi constant.
 
     ``amplitude_km`` is the distance from the Moon's centre at the near-side crossing of the
-    x-axis, which is phase 0. With ``amplitude_z_km`` the orbit is a spatial one: of those that are
-    periodic each height has its own amplitude, see ``spatial_dro``. Raises FamilyError outside
-    the family, and where no periodic orbit has both amplitudes.
+    x-axis, which is phase 0. With ``amplitude_z_km``, the largest |z|, the orbit is a spatial one:
+    the periodic one that has both amplitudes (see ``spatial_dro``), else the quasi-periodic one,
+    whose crossings are at ``amplitude_km`` in the mean (within 0.5 %, as its height is), or whose
+    mean revolution is as asked. ``vertical_phase_deg`` is that at phase 0: 0 rising through the
+    plane, 90 (the default) highest. Raises FamilyError outside the family, and where no such
+    orbit lasts for ten years.
 
     >>> round(dro(70000).period_days, 5)
     13.98787
@@ -138,7 +158,13 @@ def dro(
         jacobi_nd=jacobi_nd,
     )  # fmt: skip
     if amplitude_z_km:
-        return _spatial_with(name, value, amplitude_z_km, system)
+        phase_deg = 90.0 if vertical_phase_deg is None else vertical_phase_deg
+        return _spatial_with(name, value, amplitude_z_km, phase_deg % 360.0, system)
+    if vertical_phase_deg is not None:
+        raise InputError(
+            "a planar DRO has no vertical phase", key="vertical_phase_deg",
+            value=vertical_phase_deg, allowed="with amplitude_z_km only",
+        )  # fmt: skip
     members = _table("dro", system.mu)
     if name == "amplitude_km":
         _check(name, value, DRO_AMPLITUDE_KM, "km")
@@ -176,25 +202,55 @@ def spatial_dro(
     return _orbit("dro", u, system, None, "northern", parameter, revolutions)
 
 
-def _spatial_with(name, value, amplitude_z_km, system) -> PeriodicOrbit:
-    """The spatial DRO of a height whose other figure is as asked; FamilyError if it is not."""
-    said = []
-    for revolutions in SPATIAL_REVOLUTIONS:
-        often = "every revolution" if revolutions == 1 else f"after {revolutions} revolutions"
-        try:
-            orbit = spatial_dro(amplitude_z_km, revolutions=revolutions, system=system)
-        except FamilyError as fault:
-            said.append(f"amplitude_z_km {fault.allowed} to repeat {often}")
-            continue
-        has = float(np.hypot(1 - system.mu - orbit.state_nd[0], orbit.state_nd[2]) * system.lu_km)
-        if name == "amplitude_km" and abs(has - value) <= SPATIAL_MATCH_KM:
-            return orbit
-        said.append(f"amplitude_km {has:.0f} at this height, to repeat {often}")
-    shown = value if isinstance(value, str) else f"{value:g}"
-    raise FamilyError(
-        f"no periodic DRO has {name} {shown} and a height of {amplitude_z_km:g} km: with these it "
-        "is quasi-periodic and never repeats",
-        key="amplitude_z_km", value=amplitude_z_km, allowed="; ".join(said) + "; or a planar DRO",
+@lru_cache(maxsize=32)
+def _spatial_with(name, value, amplitude_z_km, vertical_deg, system) -> PeriodicOrbit:
+    """The spatial DRO of two figures: periodic if there is one, else quasi-periodic."""
+    if vertical_deg == 90.0 and name == "amplitude_km":
+        for revolutions in SPATIAL_REVOLUTIONS:
+            with suppress(FamilyError):
+                orbit = spatial_dro(amplitude_z_km, revolutions=revolutions, system=system)
+                place = 1 - system.mu - orbit.state_nd[0], orbit.state_nd[2]
+                if abs(np.hypot(*place) * system.lu_km - value) <= SPATIAL_MATCH_KM:
+                    return orbit
+    _check("amplitude_z_km", amplitude_z_km, (0.0, DRO_AMPLITUDE_KM[1]), "km")
+    if name == "jacobi_nd":
+        raise FamilyError(
+            "a Jacobi constant and a height do not make one spatial DRO", key=name, value=value,
+            allowed="amplitude_km, period_days or resonance",
+        )  # fmt: skip
+    planar = dro(**{name: value}, system=system)
+    near = value / system.lu_km if name == "amplitude_km" else None
+    try:
+        torus = find_torus(
+            tuple(planar.state_nd), planar.period_nd, amplitude_z_km / system.lu_km, system.mu, near
+        )
+        found = wind(torus, float(np.deg2rad(vertical_deg)))
+    except NoTorus as fault:
+        shown = value if isinstance(value, str) else f"{value:g}"
+        raise FamilyError(
+            f"no lasting spatial DRO with {name} {shown}, a height of {amplitude_z_km:g} km and a "
+            f"vertical phase of {vertical_deg:g} degrees: {fault}",
+            key="amplitude_z_km", value=amplitude_z_km,
+            allowed=f"up to about {fault.reached * system.lu_km:.0f} km here; or a planar DRO",
+        ) from fault  # fmt: skip
+    except ConvergenceError as fault:
+        raise FamilyError(
+            f"no spatial DRO about that of {name} {value}: {fault}", key=name, value=value,
+            allowed="a planar DRO",
+        ) from fault  # fmt: skip
+    index = 0.5 * (found.growth + 1 / found.growth)
+    state = found.state
+    state.flags.writeable = False
+    u = np.array([planar.state_nd[0], 0.0, planar.state_nd[4], 0.5 * planar.period_nd])
+    lu = system.lu_km
+    return PeriodicOrbit(
+        family="dro", system=system, state_nd=state, period_nd=found.period,
+        jacobi_nd=float(jacobi(state, system.mu)), stability_index=index,
+        perilune_km=found.least * lu, apolune_km=found.most * lu,
+        amplitude_z_km=found.height * lu, libration_point=None, branch=None,
+        parameter=(name, value), stability_indices=stability_indices(u, system.mu),
+        torus=torus, vertical_period_nd=found.vertical_period, vertical_phase_deg=vertical_deg,
+        near_km=found.near * lu,
     )  # fmt: skip
 
 

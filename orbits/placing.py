@@ -35,7 +35,7 @@ def moon_centred(states_nd, mu: float) -> np.ndarray:
 def phase_time_nd(orbit: PeriodicOrbit, phase_deg: float, period_s: float, t_s) -> np.ndarray:
     """Nondimensional times after phase 0 (N,) at ``t_s``, when ``phase_deg`` holds at t_s = 0."""
     turns = np.asarray(t_s, dtype=float) / period_s + phase_deg / 360.0
-    return (turns % 1.0) * orbit.period_nd
+    return (turns % 1.0 if orbit.torus is None else turns) * orbit.period_nd
 
 
 def place(
