@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from bench_propagate import DAYS, RTOL, START, Kept, T, best_s, machine, start_states
+from bench_propagate import DAYS, RTOL, START, T, best_s, machine, start_states
 
 from orbits.ephemeris import De440
 from orbits.forces import GM, GM_BODIES, ForceModel, pack
@@ -86,7 +86,7 @@ def main() -> None:
         .with_abs_tol(1e-6)
         for name in ("DP54", "RKF78", "RKN1210")
     }
-    kept = Kept(De440.open().table(START, T[0], T[-1]))
+    kept = De440.open()
     print(f"{machine()}, brahe {version('brahe')}")
     print(f"{DAYS} days, Moon, Earth, Sun and Venus as points, rtol {RTOL:g}")
     for name, state in start_states().items():
