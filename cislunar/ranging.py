@@ -16,10 +16,10 @@ import numpy as np
 
 from cislunar.access import PairAccess, each
 from cislunar.budget import navigation_cn0_dbhz
-from cislunar.dop import NEAREST_KM
+from cislunar.dop_kernels import NEAREST_KM
+from cislunar.error_budget import code_noise_m
 from cislunar.links import navigation_visible
 from cislunar.pairing import connects, great_circle_km
-from orbits.constants import C_KM_S
 from orbits.intervals import Intervals
 
 if TYPE_CHECKING:
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
     from cislunar.schema import Terminal
     from cislunar.tracks import Tracks
 
-# Code-tracking noise of a delay lock loop, sigma = chip x sqrt(B d / (2 C/N0)) (Kaplan and Hegarty,
-# Understanding GPS, 2nd ed., ch. 5, thermal-noise term), for the LANS pilot: BPSK(5) at 5.115 Mcps
-# with half of the power.
-PILOT_CHIP_M = C_KM_S * 1e3 / 5.115e6
-LOOP_BANDWIDTH_HZ = 1.0
-EARLY_LATE_CHIPS = 0.5
-PILOT_SHARE_DB = -3.0
 # what a system's members are called -> the word of its row in the error budget
 SYSTEMS = {
     "lcrns": "lcrns", "nsns": "nsns", "intuitive-machines": "nsns", "moonlight": "moonlight",
@@ -45,11 +38,12 @@ THREE_BODY = ("dro", "halo", "nrho", "lyapunov", "butterfly")
 def receiver_noise_m(cn0_dbhz):
     """Code-tracking noise of a range, 1 sigma in m, at a total C/N0 in dBHz (pilot: 3 dB less).
 
+    The thermal noise of ``error_budget.code_noise_m`` with the receiver of the ``uere`` record.
+
     >>> round(float(receiver_noise_m(40.0)), 2)
     0.41
     """
-    pilot = 10.0 ** ((np.asarray(cn0_dbhz, dtype=float) + PILOT_SHARE_DB) / 10.0)
-    return PILOT_CHIP_M * np.sqrt(LOOP_BANDWIDTH_HZ * EARLY_LATE_CHIPS / (2.0 * pilot))
+    return code_noise_m(cn0_dbhz)
 
 
 def sigma_uere_m(*sigmas_m) -> float:

@@ -249,6 +249,13 @@ class Region(Sourced):
     polygon_lon_lat_deg: tuple[tuple[Longitude, Latitude], ...] | None = key(
         "polygon: [longitude, latitude] of its corners, deg"
     )
+    centre_lon_lat_deg: tuple[Longitude, Latitude] | None = key(
+        "centre of a cap: [longitude, latitude], deg; with radius_deg"
+    )
+    radius_deg: Annotated[float, Range(0, 180, "deg", low_open=True)] | None = key(
+        "radius of the cap as an angle at the Moon's centre, deg"
+    )
+    height_m: NonNegative = key("height of the map cells above the sphere, m", 0.0)
     altitude_max_km: NonNegative | None = key("top of the service volume, km; information only")
     cell_count: Annotated[int, Range(1, 200_000, whole=True)] = key(
         "number of map cells, about", 500
@@ -261,6 +268,8 @@ class Region(Sourced):
             raise refuse("the region is empty", "latitude_min_deg below latitude_max_deg")
         if self.polygon_lon_lat_deg is not None and len(self.polygon_lon_lat_deg) < 3:
             raise refuse("the polygon has fewer than 3 corners", "3 corners or more")
+        if (self.centre_lon_lat_deg is None) != (self.radius_deg is None):
+            raise refuse("half of a cap", "centre_lon_lat_deg and radius_deg together")
         return self
 
 

@@ -28,6 +28,7 @@ _FILES = {
     "needs": "needs.yaml",
     "groups": "groups.yaml",
     "services": "services.yaml",
+    "error-budgets": "error_budgets.yaml",
     "bands": "bands.yaml",
     "codings": "codings.yaml",
     "modcods": "modcods.yaml",
