@@ -109,13 +109,13 @@ def closed_world(orbit: PeriodicOrbit, phase_deg: float, t_s) -> np.ndarray:
 class Events:
     """What recurs in a flown orbit: instants of phase 0, perilunes, and height.
 
-    ``height_nd`` is the median over the revolutions of the largest |z|, in Earth-Moon distances.
+    ``heights_nd`` are the largest |z| of the revolutions, in Earth-Moon distances of the instant.
     """
 
     phase_zero_s: np.ndarray
     perilune_s: np.ndarray
     perilune_km: np.ndarray
-    height_nd: float
+    heights_nd: np.ndarray
 
 
 SAMPLES_PER_REV = 240
@@ -151,7 +151,7 @@ def phase_events(orbit: PeriodicOrbit, states, epoch: Epoch, t_s, ephemeris) -> 
     rows = max(1, len(t) // per_rev)
     heights = np.abs(placed[: rows * per_rev, 2])
     heights = heights.reshape(rows, -1).max(axis=1)
-    return Events(zero, low, low_km, float(np.median(heights)))
+    return Events(zero, low, low_km, heights)
 
 
 def _tops(t, placed, side):
@@ -194,7 +194,10 @@ def stray_km(orbit: PeriodicOrbit, states, epoch: Epoch, t_s, ephemeris) -> floa
 
     keep = slice(None, None, max(1, len(t_s) // 20000))
     placed = read_back(np.asarray(states)[keep], epoch, np.asarray(t_s)[keep], ephemeris)
-    _, path = orbit.sample(4001)
+    if orbit.torus is None:
+        _, path = orbit.sample(4001)
+    else:  # as many revolutions as fill the torus
+        path = orbit.at(np.linspace(0.0, 120 * orbit.period_nd, 28_801))
     curve = moon_centred(path, orbit.system.mu)[:, :3]
     distance, _ = earth_moon_distance(epoch, np.asarray(t_s)[keep], ephemeris)
     gap, _ = KDTree(curve).query(placed)
