@@ -6,6 +6,7 @@ the trajectory between its rows. Times are TDB seconds past its epoch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,26 +154,37 @@ def find_perilunes(trajectory: Trajectory) -> Perilunes:
 
 
 def find_plane_crossings(
-    trajectory: Trajectory, frame: str, ephemeris: Ephemeris, axis: str = "z"
-) -> Passages:
-    """Every instant (s) at which the coordinate ``axis`` in ``frame`` passes zero.
+    trajectory: Trajectory, frame: str, ephemeris: Ephemeris,
+    axis: str | Sequence[float] | np.ndarray = "z", offset_km: float = 0.0,
+) -> Passages:  # fmt: skip
+    """Every instant (s) at which the coordinate ``axis`` in ``frame`` passes ``offset_km``.
 
+    ``axis`` is x, y or z, or the normal (3,) of any plane on the frame's axes, of any length.
     ``frame`` is any of ``frames.FRAMES``: z of MOON_OP or MOON_ME gives the nodes, y of
-    EARTH_MOON_ROTATING the crossings of the x-z plane. For an ``x`` of EARTH_MOON_ROTATING the
-    origin is the Moon and not the barycentre. States are in MOON_ICRF.
+    EARTH_MOON_ROTATING the crossings of the x-z plane. In EARTH_MOON_ROTATING the origin is the
+    Moon and not the barycentre. States are in MOON_ICRF. Raises InputError.
     """
     _moon_centred(trajectory)
-    if axis not in ("x", "y", "z"):
-        raise InputError(f"no axis {axis!r}", key="axis", value=axis, allowed="x, y, z")
-    row = "xyz".index(axis)
+    if isinstance(axis, str):
+        if axis not in ("x", "y", "z"):
+            raise InputError(f"no axis {axis!r}", key="axis", value=axis, allowed="x, y, z")
+        normal = np.eye(3)["xyz".index(axis)]
+    else:
+        normal = np.asarray(axis, dtype=float)
+        size = np.linalg.norm(normal)
+        if normal.shape != (3,) or not (np.isfinite(size) and size > 0):
+            raise InputError(
+                f"{axis!r} is no normal", key="axis", value=axis, allowed="(3,), not 0"
+            )
+        normal = normal / size
     centre = "moon" if frame == "EARTH_MOON_ROTATING" else CENTRES.get(frame, "moon")
 
     def coordinate(t):
         r = trajectory.at(t)[:, :3]
         if centre != "moon":
             r = r - ephemeris.state(centre, "moon", trajectory.epoch, t)[:, :3]
-        turn = rotation(frame, trajectory.epoch, t, ephemeris)[:, row]
-        return (turn * r).sum(axis=1)
+        turn = rotation(frame, trajectory.epoch, t, ephemeris)
+        return np.einsum("i,nij,nj->n", normal, turn, r) - offset_km
 
     return _roots(trajectory, coordinate)
 

@@ -84,6 +84,27 @@ def test_plane_crossings_in_turning_frames():
         find_plane_crossings(path, "MOON_OP", DE440, "w")
 
 
+def test_crossings_of_any_plane():
+    """A plane through the Moon is crossed where Kepler has it; one aside of it where it lies."""
+    a, e, i, raan, argp = 9000.0, 0.3, 1.0, 0.5, 1.0
+    path = _kepler(a, e, i, raan, argp, 0.0)
+    line = np.array([math.cos(raan), math.sin(raan), 0.0])  # of nodes
+    found = find_plane_crossings(path, "MOON_ICRF", DE440, 5.0 * line)
+    rate = math.sqrt(GM_MOON_KM3_S2 / a**3)
+    true = np.where(found.rising, -math.pi / 2 - argp, math.pi / 2 - argp)  # across the nodes' line
+    turns = (rate * found.t_s - true_to_mean(true, e)) / (2 * math.pi)
+    assert len(found) == 5  # in 2.6 revolutions
+    assert np.abs(turns - np.round(turns)).max() < 1e-8
+    beside = find_plane_crossings(path, "MOON_ME", DE440, (1.0, 2.0, -0.5), offset_km=3000.0)
+    fixed = transform(beside.states, "MOON_ICRF", "MOON_ME", START, beside.t_s, DE440)
+    assert len(beside) >= 4
+    along = fixed[:, :3] @ np.array([1.0, 2.0, -0.5]) / math.sqrt(5.25)
+    assert np.abs(along - 3000.0).max() < 1e-3
+    assert not len(find_plane_crossings(path, "MOON_ME", DE440, "z", offset_km=20000.0))
+    with pytest.raises(InputError, match="no normal"):
+        find_plane_crossings(path, "MOON_ME", DE440, (0.0, 0.0, 0.0))
+
+
 def test_perilunes_of_a_flown_orbit():
     state = on_frozen_axes(
         state_from_elements(6541.4, 0.6, math.radians(56.2), 0.0, math.pi / 2, 0.3),
