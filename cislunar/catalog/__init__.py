@@ -39,6 +39,7 @@ _FILES = {
     "cost-units": "cost_units.yaml",
     "programmes": "programmes.yaml",
     "published-relays": "published_relays.yaml",
+    "stationkeeping": "stationkeeping.yaml",
     "glossary": "glossary.yaml",
 }
 
