@@ -210,7 +210,10 @@ def orbit(
 @app.command()
 def route(
     plan: Annotated[
-        Path, typer.Argument(help="contacts.csv, HDTN JSON or ION text", metavar="PLAN")
+        Path,
+        typer.Argument(
+            help="contacts.csv, HDTN JSON, ION text or another plan file", metavar="PLAN"
+        ),
     ],
     source: Annotated[str, typer.Option("--from", help="node that sends")],
     target: Annotated[str, typer.Option("--to", help="node that receives")],
@@ -223,7 +226,7 @@ def route(
     with exit_codes():
         import math
 
-        from cislunar.contact_files import read_plan
+        from cislunar.plan_files import read_plan
         from cislunar.routing import best_routes
 
         for name, value in (("--at", at), ("--size-bit", size_bit)):
@@ -246,6 +249,25 @@ def route(
             print(f"no route from {source} to {target} at {at:g} s{whole}")
             for r in best_routes(table, source, [target], at, 1) if size_bit else ():
                 print(f"in fragments: from {r.arrival_s:.3f} s, {r.volume_bit:.0f} bit a route")
+
+
+@app.command()
+def export(
+    plan: Annotated[Path, typer.Argument(help="a contact plan file", metavar="PLAN")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="ends in .csv, .ionrc, .hdtn.json, .tvg.json, .graphml or .json (node-link)",
+            metavar="FILE",
+        ),
+    ],
+) -> None:
+    """Writes a contact plan in another form."""
+    with exit_codes():
+        from cislunar.plan_files import read_plan, write_plan
+
+        write_plan(read_plan(plan), out)
+        print(out)
 
 
 @app.command()

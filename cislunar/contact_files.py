@@ -29,6 +29,7 @@ from orbits.epoch import Epoch
 from orbits.errors import InputError
 
 MOST_BYTES = 200_000_000
+_COLUMNS = ("contact_id", "source", "target", "start_s", "end_s", "rate_bps", "owlt_s")
 _WHOLE_S = 1e-6  # a time this near a whole second is that second
 
 
@@ -171,7 +172,7 @@ def _ranges(rows):
 
 def write_ion(plan, path, *, light_time: str = "up") -> None:
     """Writes the plan for ION: see ``ion_text``."""
-    _write(path, ion_text(plan, light_time=light_time))
+    write_text(path, ion_text(plan, light_time=light_time))
 
 
 _ION_TIME = re.compile(r"^(\d{4})/(\d{2})/(\d{2})-(\d{2}):(\d{2}):(\d{2})$")
@@ -188,7 +189,7 @@ def read_ion(path) -> ContactTable:
     names: dict[int, str] = {}
     contacts, ranges = [], []
     clock = _IonClock()
-    for line_number, line in enumerate(_read(path).splitlines(), 1):
+    for line_number, line in enumerate(read_text(path).splitlines(), 1):
         named = _ION_NODE.match(line)
         if named:
             names[int(named.group(1))] = named.group(2)
@@ -226,7 +227,7 @@ def read_ion(path) -> ContactTable:
         for x, y, d in pieces:
             ends = names.get(a, str(a)), names.get(b, str(b))
             rows.append((f"c{len(rows) + 1:06d}", *ends, x, y, rate, d))
-    return _checked(rows, path, names.values(), clock.epoch)
+    return checked_table(rows, path, names.values(), clock.epoch)
 
 
 class _IonClock:
@@ -278,13 +279,13 @@ def write_hdtn(plan, path, *, light_time: str = "up") -> None:
     contacts = ",\n    ".join(json.dumps(c) for c in found.pop("contacts"))
     rest = "".join(f',\n  "{k}": {json.dumps(v, ensure_ascii=False)}' for k, v in found.items())
     body = f"[\n    {contacts}\n  ]" if contacts else "[]"
-    _write(path, f'{{\n  "contacts": {body}{rest}\n}}\n')
+    write_text(path, f'{{\n  "contacts": {body}{rest}\n}}\n')
 
 
 def read_hdtn(path) -> ContactTable:
     """The contact table of an HDTN contact plan; ``rate`` (deprecated) is in Mbit/s, as there."""
     try:
-        data = json.loads(_read(path))
+        data = json.loads(read_text(path))
     except ValueError as fault:
         raise InputError(f"not JSON ({fault})", file=str(path)) from fault
     if not isinstance(data, dict) or not isinstance(data.get("contacts"), list):
@@ -306,7 +307,7 @@ def read_hdtn(path) -> ContactTable:
                 file=str(path), key=f"contacts.{i}",
             ) from fault  # fmt: skip
     epoch = data.get("epoch_utc")
-    return _checked(rows, path, names.values(), Epoch.parse(epoch) if epoch else None)
+    return checked_table(rows, path, names.values(), Epoch.parse(epoch) if epoch else None)
 
 
 # --- ours ---------------------------------------------------------------------------------------
@@ -315,8 +316,8 @@ def read_hdtn(path) -> ContactTable:
 def read_contacts_csv(path) -> ContactTable:
     """The contact table of a ``contacts.csv`` (s past the epoch of its UTC column)."""
     rows, epoch = [], None
-    reader = csv.DictReader(_read(path).splitlines())
-    wanted = ("contact_id", "source", "target", "start_s", "end_s", "rate_bps", "owlt_s")
+    reader = csv.DictReader(read_text(path).splitlines())
+    wanted = _COLUMNS
     missing = [c for c in wanted if c not in (reader.fieldnames or ())]
     if missing:
         raise InputError(f"no column {', '.join(missing)}", file=str(path))
@@ -327,24 +328,25 @@ def read_contacts_csv(path) -> ContactTable:
             raise InputError("a cell is not a number", file=str(path), key=f"line {i}") from fault
         if epoch is None and row.get("start_utc"):
             epoch = Epoch.parse(row["start_utc"]) + -rows[-1][3]
-    return _checked(rows, path, (), epoch)
+    return checked_table(rows, path, (), epoch)
 
 
-def read_plan(path) -> ContactTable:
-    """The contact table of a plan file: ours (CSV), HDTN JSON, or ION text by its content."""
-    head = _read(path, 4096).lstrip("\ufeff \t\r\n")
-    if head.startswith("{"):
-        return read_hdtn(path)
-    if head.startswith("contact_id,") or ",rate_bps" in head.split("\n", 1)[0]:
-        return read_contacts_csv(path)
-    if re.search(r"^\s*(a\s+(contact|range)|@|#|1\s+\d+)\b", head, re.MULTILINE) or "#" in head[:1]:
-        return read_ion(path)
-    raise InputError(
-        "not a contact plan", file=str(path), allowed="contacts.csv, HDTN JSON or ION text"
-    )
+def write_contacts_csv(plan, path) -> None:
+    """Writes a plan as CSV: our table's columns that any plan has, each value as exact as it is."""
+    t = table_of(plan)
+    order = np.argsort(t.start_s, kind="stable")
+    utc = [] if t.epoch is None else t.epoch.utc_text(t.start_s[order])
+    lines = [",".join((*_COLUMNS, "start_utc") if t.epoch is not None else _COLUMNS)]
+    for k, c in enumerate(order):
+        ends = (t.names[t.source[c]], t.names[t.target[c]])
+        numbers = (t.start_s[c], t.end_s[c], t.rate_bps[c], t.owlt_s[c])
+        row = [str(t.contact_id[c]), *ends, *(repr(float(x)) for x in numbers), *utc[k : k + 1]]
+        lines.append(",".join(row))
+    write_text(path, "\n".join(lines) + "\n")
 
 
-def _checked(rows, path, names, epoch) -> ContactTable:
+def checked_table(rows, path, names, epoch) -> ContactTable:
+    """The table of rows read from a file; InputError naming the file where they make none."""
     if not rows:
         raise InputError("the plan has no contacts", file=str(path))
     try:
@@ -353,7 +355,8 @@ def _checked(rows, path, names, epoch) -> ContactTable:
         raise InputError(fault.what, file=str(path), allowed=fault.allowed) from fault
 
 
-def _read(path, most: int | None = None) -> str:
+def read_text(path, most: int | None = None) -> str:
+    """The text of a plan file (its first ``most`` characters); InputError where it has none."""
     path = Path(path)
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -366,5 +369,6 @@ def _read(path, most: int | None = None) -> str:
         raise InputError("not UTF-8 text", file=str(path)) from fault
 
 
-def _write(path, text: str) -> None:
+def write_text(path, text: str) -> None:
+    """Writes a plan file, with line feeds on every system."""
     Path(path).write_text(text, encoding="utf-8", newline="\n")

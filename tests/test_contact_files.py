@@ -16,11 +16,11 @@ from cislunar.contact_files import (
     read_contacts_csv,
     read_hdtn,
     read_ion,
-    read_plan,
     write_hdtn,
     write_ion,
 )
 from cislunar.contact_table import ContactTable
+from cislunar.plan_files import read_plan
 from cislunar.routing import best_routes
 from orbits.epoch import Epoch
 from orbits.errors import InputError
