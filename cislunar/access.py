@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cislunar.conditions import STAGES, cause_of, holds, separated
 from cislunar.crossings import horizon_arrays, scan
 from cislunar.geometry import CLEARANCE, ELEVATION, RANGE, SUN, TERRAIN
 from cislunar.pairing import (
@@ -33,9 +34,6 @@ from orbits.intervals import Intervals
 if TYPE_CHECKING:
     from cislunar.nodes import Node
     from cislunar.tracks import Tracks
-
-# order in which conditions are asked; the cause of a gap is the last one reached
-STAGES = ("below-horizon", "terrain", "mask", "occulted", "range", "sun", "station-mask")
 
 
 @dataclass(frozen=True)
@@ -193,6 +191,15 @@ def _path_conditions(tracks: Tracks, reach: _Reach, a: Node, b: Node):
             yield Condition("sun", owner, sun_clear(tracks, node.name, other.name, limit_rad))
 
 
+def _stated_conditions(tracks: Tracks, node: Node, other: Node, owner: str):
+    """What the scenario states for a node toward all others, or toward this one."""
+    for partner, entry in node.conditions:
+        if partner is None or partner == other.name:
+            for one in separated(entry):
+                found = holds(tracks, node, other.name, one)
+                yield Condition(cause_of(node, one), owner, found)
+
+
 def sun_clear(tracks: Tracks, node: str, other: str, limit_rad: float) -> Intervals:
     """When ``other`` is at least ``limit_rad`` from the Sun, seen from ``node``; seconds."""
     level = -math.cos(limit_rad)
@@ -208,6 +215,8 @@ def _pair_access(tracks: Tracks, reach: _Reach, a: Node, b: Node) -> PairAccess:
         if b.kind != "spacecraft":
             conditions += _surface_conditions(tracks, b, a, "b")
         conditions += _path_conditions(tracks, reach, a, b)
+        conditions += _stated_conditions(tracks, a, b, "a")
+        conditions += _stated_conditions(tracks, b, a, "b")
         conditions.sort(key=lambda c: STAGES.index(c.cause))
     access, opened, closed = intersect_all([c.intervals for c in conditions], 0.0, span_s)
     return PairAccess(a.name, b.name, tuple(conditions), access, opened, closed)

@@ -352,8 +352,12 @@ def margins_at_1km_db(tx: Terminal, rx: Terminal, moon: int = OUTSIDE, eirp_dbw=
     assert tx.transmit is not None
     found = modes(tx.transmit)
     received = sum(v for _, v, _ in _received_lines(tx, rx, 1.0, 0.0, moon, eirp_dbw))
-    margins = [received + sum(v for _, v, _ in _need_lines(tx, rx, m)) for m in found]
-    return np.array([m.rate_bps for m in found]), np.array(margins)
+    rates = np.array([m.rate_bps for m in found])
+    if getattr(tx, "band", None) == "optical":
+        return rates, received - np.array([_optical_needs_dbw(tx, rx, m.rate_bps) for m in found])
+    fixed = -sum(v for _, v, _ in _need_lines(tx, rx, found[0])[2:])
+    required = np.array([m.required_ebn0_db for m in found], dtype=float)
+    return rates, received - 10.0 * np.log10(rates) - required - fixed
 
 
 def attenuation_db(elevation_rad, points_db):

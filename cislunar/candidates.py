@@ -141,7 +141,8 @@ class Circumstances:
             held["station-outage"] = self._arriving(other.service, source, target)
         else:
             held["no-provider"] = node.service & self._arriving(other.service, source, target)
-        found |= held
+        for cause, spans in held.items():  # a stated condition may have the cause already
+            found[cause] = found[cause] & spans if cause in found else spans
         if not station and service != "crosslink":
             for cause, spans in self._second_leg(other.name, rate, service == "forward").items():
                 if source is not other:
@@ -258,7 +259,11 @@ class Circumstances:
                     spans = relay.service & station.service if outages else relay.service
                     pair = self.access[_pair(relay.name, station.name)]
                     for condition in pair.conditions:
-                        if masks or condition.cause != "station-mask":
+                        relaxed = (
+                            "" if masks else "station-mask",
+                            "" if outages else "station-outage",
+                        )
+                        if condition.cause not in relaxed:
                             spans = spans & condition.intervals
                     parts.append(spans)
             sight[relay.name] = Intervals.union_of(parts)

@@ -232,11 +232,12 @@ def directed_window(
 def _atmosphere(node_a: Node, node_b: Node, band: str | None):
     """The station of the pair and its attenuation points in dB for a band, or None.
 
-    The catalogue's tables are for x and ka; other bands and stations without a table have none.
+    The catalogue's tables are for x and ka, computed ones for the bands of the station's terminals;
+    other bands and stations without a table have none.
     """
     for node in (node_a, node_b):
         if node.kind == "station" and band:
-            points = (node.attenuation or {}).get(atmosphere_band(band))
+            points = node.attenuation.get(band, node.attenuation.get(atmosphere_band(band)))
             return None if points is None else (node.name, tuple(float(p) for p in points))
     return None
 

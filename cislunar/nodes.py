@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cislunar.atmosphere import attenuation_points_db
+from cislunar.condition_records import Maintenance, asks_azimuth
 from cislunar.fields import date_instant
 from cislunar.scenario import Scenario
 from cislunar.schema import Aperture, Constellation, Need, Served, StartDates, Terminal
+from orbits.constants import DAY_S
 from orbits.epoch import Epoch
 from orbits.errors import InputError
 from orbits.intervals import Intervals
@@ -76,6 +80,27 @@ class Node:
     priority: float = 1.0
     apertures: dict[str, Aperture] = field(default_factory=dict)
     storage_bit: float | None = None
+    # what else must hold toward others: (a partner's name, or None for all, and the condition)
+    conditions: tuple[tuple[str | None, Any], ...] = ()
+    cloud_free_frac: float | None = None
+    # which model the attenuation is from, with its availability; None: the catalogue's figures
+    atmosphere: str | None = None
+
+    @property
+    def needs_north(self) -> bool:
+        """True where something is asked in azimuth here: terrain, a sector, a fixed antenna."""
+        if self.kind == "spacecraft":
+            return False
+        return (
+            self.horizon is not None
+            or any(asks_azimuth(entry) for _, entry in self.conditions)
+            or any(
+                t.antenna is not None
+                and t.antenna.pointing_mode == "fixed"
+                and t.antenna.boresight_frame == "LOCAL"
+                for t in self.terminals
+            )
+        )
 
     def mask_deg(self, terminal: Terminal) -> float:
         """Elevation below which ``terminal`` of this node does not work, deg."""
@@ -162,8 +187,36 @@ def service_window(record: Served, start: Epoch, duration_s: float, case: str) -
     if record.service_end is not None:
         high = min(duration_s, date_instant(record.service_end) - start)
     window = Intervals.from_pairs([(low, high)] if high > low else [])
-    outages = [(Epoch.parse(a) - start, Epoch.parse(b) - start) for a, b in record.outages]
+    outages = [*maintenance_windows(record.maintenance, start, duration_s)]
+    outages += [(Epoch.parse(a) - start, Epoch.parse(b) - start) for a, b in record.outages]
     return window - Intervals.from_pairs(outages) if outages else window
+
+
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def maintenance_windows(
+    rules: tuple[Maintenance, ...], start: Epoch, duration_s: float
+) -> list[tuple[float, float]]:
+    """Windows out of service that come back, as seconds past ``start`` that touch the span.
+
+    >>> rule = Maintenance(every="week", weekday="wed", at=6.0, hours=4.0)
+    >>> found = maintenance_windows((rule,), Epoch.parse("2030-03-01T00:00:00 UTC"), 14 * 86400.0)
+    >>> [(round(a), round(b)) for a, b in found]
+    [(453600, 468000), (1058400, 1072800)]
+    """
+    found = []
+    for rule in rules:
+        first = date.fromisoformat(start.utc_text()[:10]) - timedelta(days=8)
+        days = int(duration_s // DAY_S) + 10
+        for day in (first + timedelta(days=k) for k in range(days)):
+            if rule.every == "week" and _WEEK[day.weekday()] != rule.weekday:
+                continue
+            begin = Epoch.parse(f"{day.isoformat()}T00:00:00 UTC") - start
+            begin += rule.at * 3600.0
+            if begin + rule.hours * 3600.0 > 0.0 and begin < duration_s:
+                found.append((begin, begin + rule.hours * 3600.0))
+    return found
 
 
 def member_orbits(constellation: Constellation) -> tuple[Any, ...]:
@@ -212,6 +265,9 @@ def _common(record: Served, scenario: Scenario) -> dict[str, Any]:
         "name_en": record.name_en,
         "name_ja": record.name_ja,
         "max_range_km": record.max_range_km,
+        "conditions": (
+            () if record.access_conditions is None else ((None, record.access_conditions),)
+        ),
         "priority": record.priority,
         "apertures": dict(record.apertures),
         "storage_bit": record.storage_bit,
@@ -239,6 +295,25 @@ def _place(record: Any, scenario: Scenario) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _air(station: Any, scenario: Scenario) -> dict[str, Any]:
+    """A station's attenuation: the catalogue's figures, or computed for its terminals' bands."""
+    model = station.atmosphere or scenario.atmosphere
+    if model.model == "catalogue":
+        return {"attenuation": dict(station.attenuation_95_percent_db)}
+    found: dict[str, tuple[float, ...]] = {}
+    for name in station.terminals:
+        terminal = scenario.terminals[name] if isinstance(name, str) else name
+        diameter_m = terminal.antenna.diameter_m if terminal.antenna is not None else None
+        for half in (terminal.transmit, terminal.receive):
+            if half is None or half.band is None or half.frequency_mhz is None:
+                continue
+            found[half.band] = attenuation_points_db(
+                station.latitude_deg, station.longitude_deg, station.height_m,
+                half.frequency_mhz, model.availability_percent, diameter_m or 1.0,
+            )  # fmt: skip
+    return {"attenuation": found, "atmosphere": f"itu-r {model.availability_percent:g} %"}
+
+
 def nodes_of(records: Any, scenario: Scenario) -> tuple[Node, ...]:
     """Nodes of anything with the four lists (a scenario, or what an option adds to one)."""
     nodes: list[Node] = []
@@ -254,7 +329,8 @@ def nodes_of(records: Any, scenario: Scenario) -> tuple[Node, ...]:
         nodes.append(
             Node(
                 name=station.name, kind="station", lunar_time_share=station.lunar_time_share,
-                antennas=station.antennas, attenuation=dict(station.attenuation_95_percent_db),
+                antennas=station.antennas, **_air(station, scenario),
+                cloud_free_frac=station.cloud_free_frac,
                 **_place(station, scenario),
             )
         )  # fmt: skip
@@ -282,4 +358,13 @@ def expand_nodes(scenario: Scenario) -> tuple[Node, ...]:
 
     Raises InputError for a horizon file that cannot be used.
     """
-    return nodes_of(scenario, scenario)
+    pairs = scenario.pair_conditions
+    if not pairs:
+        return nodes_of(scenario, scenario)
+    return tuple(
+        replace(
+            n,
+            conditions=(*n.conditions, *((p.toward, p.require) for p in pairs if p.node == n.name)),
+        )
+        for n in nodes_of(scenario, scenario)
+    )

@@ -86,9 +86,15 @@ def pair_mask_deg(node: Node, other: Node) -> float:
 
 
 def sun_limit_deg(terminal: Terminal, side: str) -> float | None:
-    """Least angle from the Sun, deg, when the terminal receives (return) or sends (forward)."""
-    limits = getattr(terminal, "sun_earth_probe_min_deg", None)
-    return None if not limits else limits.get("return" if side == "receive" else "forward")
+    """Least angle of the other end from the Sun, deg, seen from the terminal; None without one.
+
+    On Earth the Sun-Earth-probe angle, by direction (return where it receives, forward where it
+    sends); at a probe the Sun-probe-Earth angle, which binds both.
+    """
+    limits = getattr(terminal, "sun_earth_probe_min_deg", None) or {}
+    own = limits.get("return" if side == "receive" else "forward")
+    both = [x for x in (own, getattr(terminal, "sun_probe_earth_min_deg", None)) if x is not None]
+    return max(both, default=None)
 
 
 def sun_limit_rad(node: Node, other: Node) -> float | None:

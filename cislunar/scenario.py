@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ValidationError, model_validator
 
+from cislunar.condition_records import Atmosphere, PairCondition
 from cislunar.fields import Instant, Name, Oku, Range, refuse
 from cislunar.loading import InputErrors, Resolver, as_faults, raise_all
 from cislunar.records import Record, key
@@ -83,6 +84,8 @@ class Scenario(Record):
     terminals: dict[str, Terminal] = key("terminals by name", {})
     needs: dict[str, tuple[Need, ...]] = key("need profiles by name", {})
     policy: Policy = key("who may use whose nodes", Policy())
+    atmosphere: Atmosphere = key("how the air over Earth stations attenuates", Atmosphere())
+    pair_conditions: tuple[PairCondition, ...] = key("conditions of single pairs of nodes", ())
     contention: Contention | None = key(
         "who is served when links contend; absent: every link as if it were alone"
     )
@@ -123,6 +126,13 @@ class Scenario(Record):
             raise refuse(
                 f"{samples:.3g} samples", f"duration over step_s at most {MAX_SAMPLES}", "step_s"
             )
+        for index, pair in enumerate(self.pair_conditions):
+            for end in (pair.node, pair.toward):
+                if end not in names:
+                    raise refuse(
+                        f"no node is named {end!r}", "a node of the scenario",
+                        f"pair_conditions.{index}",
+                    )  # fmt: skip
         for where, owner in self._terminal_owners():
             for entry in owner.terminals:
                 if isinstance(entry, str) and entry not in self.terminals:

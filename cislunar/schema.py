@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import Discriminator, Tag, model_validator
 
+from cislunar.condition_records import Atmosphere, Condition, Maintenance
 from cislunar.fields import (
     Angle,
     Date,
@@ -131,6 +132,10 @@ class Served(Sourced):
     outages: tuple[tuple[Instant, Instant], ...] = key("list of [from, to] out of service", ())
     clock: str | None = key("clock kind of the catalogue, for navigation sources")
     max_range_km: Positive | None = key("longest range its links work at, km")
+    access_conditions: Condition | None = key(
+        "what else must hold for it to see any other node: conditions under all, any, not"
+    )
+    maintenance: tuple[Maintenance, ...] = key("windows out of service that come back", ())
     priority: Annotated[float, Range(0, 1e6, low_open=True)] = key(
         "weight of its served time where links contend", 1.0
     )
@@ -215,6 +220,10 @@ class GroundStation(Place):
     attenuation_95_percent_db: dict[
         Literal["s", "x", "ka"], tuple[Annotated[float, Range(0, 100, "dB")], ...]
     ] = key("atmosphere at 10, 20 and 90 deg of elevation, exceeded 5 % of the year, dB", {})
+    atmosphere: Atmosphere | None = key("how the air attenuates here; absent: the scenario's")
+    cloud_free_frac: Fraction | None = key(
+        "chance that the sky is clear for optical links; enters the availability to expect only"
+    )
 
     @model_validator(mode="after")
     def _three_points(self):

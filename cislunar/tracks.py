@@ -31,8 +31,9 @@ class Tracks:
 
     ``states[name]`` (T, 6) km and km/s, Moon-centred, ICRF axes. ``up[station]`` (T, 6): the unit
     geodetic vertical and its rate; an asset's vertical is its own direction from the Moon's centre.
-    ``north[asset]`` (T, 6): the unit vector to local north and its rate, for assets with a horizon
-    file. ``sun`` and ``earth`` (T, 6) are the bodies' centres.
+    ``north[place]`` (T, 6): the unit vector to local north and its rate, for places where
+    something is asked in azimuth (a horizon file, a sector, a fixed antenna). ``sun`` and ``earth``
+    (T, 6) are the bodies' centres.
     """
 
     epoch: Epoch
@@ -94,7 +95,7 @@ def _add_node(tracks: Tracks, node: Node, world: World, trajectory: Trajectory |
         assert node.longitude_deg is not None, node.name
         site = site_vector_km(node.latitude_deg, node.longitude_deg, node.height_m)
         states = _turned(world.moon_axes, world.moon_rate, site)
-        if node.horizon is not None:
+        if node.needs_north:
             lat, lon = node.latitude_deg * DEG, node.longitude_deg * DEG
             north = np.array(
                 [-math.sin(lat) * math.cos(lon), -math.sin(lat) * math.sin(lon), math.cos(lat)]
@@ -112,6 +113,11 @@ def _add_node(tracks: Tracks, node: Node, world: World, trajectory: Trajectory |
         tracks.up[node.name] = np.ascontiguousarray(
             _turned(world.earth_axes, world.earth_rate, vertical)
         )
+        if node.needs_north:
+            north = np.array(
+                [-math.sin(lat) * math.cos(lon), -math.sin(lat) * math.sin(lon), math.cos(lat)]
+            )
+            tracks.north[node.name] = _turned(world.earth_axes, world.earth_rate, north)
     tracks.states[node.name] = np.ascontiguousarray(states)
 
 
