@@ -48,13 +48,21 @@ def node_numbers(names) -> dict[str, int]:
 
 
 def merged_contacts(plan) -> ContactTable:
-    """The plan with one contact a pair at any time: the highest rate, the largest light time."""
+    """The plan with one contact a pair at any time: the highest rate, the largest light time.
+
+    Of a contact in several pieces the first keeps the id, the others are numbered from 2: "c7.2".
+    """
     t = table_of(plan)
     pair = t.source * len(t.names) + t.target
     of, start, end, owlt = _merge(pair, t.start_s, t.end_s, t.rate_bps, t.owlt_s)
     names = np.array(t.names, dtype=object)
+    seen: dict[int, int] = {}
+    ids = []
+    for c in of.tolist():
+        seen[c] = seen.get(c, 0) + 1
+        ids.append(t.contact_id[c] if seen[c] == 1 else f"{t.contact_id[c]}.{seen[c]}")
     return ContactTable.of_arrays(
-        t.contact_id[of], names[t.source[of]], names[t.target[of]], start, end, t.rate_bps[of],
+        ids, names[t.source[of]], names[t.target[of]], start, end, t.rate_bps[of],
         owlt, names=t.names, span_s=t.span_s, epoch=t.epoch,
     )  # fmt: skip
 

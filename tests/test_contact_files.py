@@ -196,3 +196,11 @@ def test_bad_plan_files_are_one_line(tmp_path, text, says):
 def test_a_missing_file_is_said(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_plan(tmp_path / "none.csv")
+
+
+@settings(max_examples=30, deadline=None)
+@given(overlapping())
+def test_pieces_of_a_contact_have_ids_of_their_own(plan):
+    ids = merged_contacts(plan).contact_id.tolist()
+    assert len(set(ids)) == len(ids)
+    assert {i.split(".")[0] for i in ids} <= set(plan.contact_id)
