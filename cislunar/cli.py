@@ -161,6 +161,9 @@ def orbit(
     amplitude_z_km: Annotated[
         float | None, typer.Option(help="halo, spatial DRO: largest |z|, km")
     ] = None,
+    vertical_phase_deg: Annotated[
+        float | None, typer.Option(help="spatial DRO: 0 rising, 90 highest at the crossing, deg")
+    ] = None,
     period_days: Annotated[float | None, typer.Option(help="period, rotating frame, days")] = None,
     resonance: Annotated[str | None, typer.Option(help="synodic resonance p:q")] = None,
     perilune_km: Annotated[
@@ -185,6 +188,7 @@ def orbit(
     """Builds one orbit and prints its figures."""
     keys = {
         "amplitude_km": amplitude_km, "amplitude_z_km": amplitude_z_km,
+        "vertical_phase_deg": vertical_phase_deg,
         "period_days": period_days, "resonance": resonance, "perilune_km": perilune_km,
         "libration_point": libration_point, "branch": branch, "phase_deg": phase_deg,
         "frame": frame, "semi_major_axis_km": semi_major_axis_km, "eccentricity": eccentricity,

@@ -108,6 +108,17 @@ def _periodic(record) -> dict[str, Any]:
     from cislunar.trajectories import periodic_orbit
 
     orbit = periodic_orbit(record)
+    spatial: dict[str, Any] = {}
+    if orbit.torus is not None and orbit.vertical_period_nd is not None:
+        spatial = {
+            "vertical_period_days": orbit.vertical_period_nd * orbit.system.tu_days,
+            "vertical_phase_deg": orbit.vertical_phase_deg,
+            "near_side_mean_km": orbit.near_km,
+            "remarks": [
+                "quasi-periodic: it never repeats; period_days is the mean revolution, perilune, "
+                "apolune and amplitude_z_km are the extremes of ten years"
+            ],
+        }
     return {
         "family": orbit.family,
         "mu": orbit.system.mu,
@@ -121,6 +132,7 @@ def _periodic(record) -> dict[str, Any]:
         "perilune_km": float(orbit.perilune_km),
         "apolune_km": float(orbit.apolune_km),
         "amplitude_z_km": float(orbit.amplitude_z_km),
+        **spatial,
     }
 
 
@@ -159,7 +171,11 @@ def _flown(trajectory, days: float, period_days: float | None) -> dict[str, Any]
         # one arc, flown without a break, has no gap to speak of
         "worst_position_gap_m": float(notes.get("worst_position_gap_m", 0.0)),
         "worst_velocity_gap_mm_s": float(notes.get("worst_velocity_gap_mm_s", 0.0)),
-        **{name: notes[name] for name in ("phase_deg", "remarks") if name in notes},
+        **{
+            name: notes[name]
+            for name in ("phase_deg", "vertical_period_days", "height_flown_km", "remarks")
+            if name in notes
+        },
     }
 
 

@@ -43,8 +43,10 @@ class DroOrbit(Record):
     period_days: Days | None = key("period in the rotating frame, days")
     resonance: Resonance | None = key("synodic resonance p:q")
     phase_deg: Angle = key("360 x time / period since the near-side crossing, deg", 0.0)
-    amplitude_z_km: Kilometres | None = key(
-        "largest |z| of a spatial member, km; each has one amplitude"
+    amplitude_z_km: Kilometres | None = key("largest |z| of a spatial DRO, km")
+    vertical_phase_deg: Angle | None = key(
+        "phase of a spatial DRO's vertical oscillation at its near-side crossing, deg: "
+        "0 rising through the plane, 90 (default) highest"
     )
 
     @model_validator(mode="after")

@@ -106,6 +106,7 @@ def periodic_orbit(orbit):
             period_days=orbit.period_days,
             resonance=orbit.resonance,
             amplitude_z_km=orbit.amplitude_z_km,
+            vertical_phase_deg=orbit.vertical_phase_deg,
         )
     if orbit.kind == "lyapunov":
         return families.lyapunov(

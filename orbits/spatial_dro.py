@@ -13,21 +13,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from orbits import families
 from orbits.constants import DAY_S
 from orbits.cr3bp import System
-from orbits.errors import ConvergenceError, FamilyError
+from orbits.errors import ConvergenceError
 from orbits.families import PeriodicOrbit
 from orbits.fitting import fit_state
+from orbits.locking import Task, within_data
 from orbits.placing import SAMPLES_PER_REV, phase_events, read_back
+from orbits.propagate import propagate
 from orbits.shooting import Arc
-from orbits.torus import NoTorus, Torus, find_torus
+from orbits.torus import Torus
 
 FIT_DAYS = 366.0
 LOCK_DAYS, PHASE_DEG = 0.01, 3.0  # how near the mean revolution and the phase must come
-HEIGHT = 0.02  # how near the largest |z| of a year must come, a share
+HEIGHT, MOST = 0.02, 0.1  # how near the largest |z| is to come, a share, and must
+HEIGHT_REVS = 4  # over which it is judged, or the span
+CHOICE_DEGREE = 4  # harmonics above choose nothing so far out; the flight has all
 _AIM_DAYS, _AIM_DEG = 0.006, 2.0
-_RETRIES = 12
+_RETRIES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +41,16 @@ class _Reference:
     """
 
     orbit: PeriodicOrbit
-    torus: Torus | None
-    system: System
     pace: float = 1.0  # of the vertical oscillation, beside the torus's own
     lift: float = 1.0  # of the height
+
+    @property
+    def torus(self) -> Torus | None:
+        return self.orbit.torus
+
+    @property
+    def system(self) -> System:
+        return self.orbit.system
 
     @property
     def period_nd(self) -> float:
@@ -84,55 +93,84 @@ def revolution_s(orbit: PeriodicOrbit) -> float:
     return orbit.period_nd / orbit.revolutions * orbit.system.tu_s
 
 
-def choose_state(
-    orbit: PeriodicOrbit, phase_deg: float, arc: Arc, span: tuple[float, float], needed_s: float,
-    ephemeris, real: System,
-) -> Flight:  # fmt: skip
-    """The state at the epoch whose flight in ``arc`` is nearest the spatial DRO, over ``span``.
+def fly_spatial(task: Task, t) -> tuple[np.ndarray, dict]:
+    """States (N, 6), MOON_ICRF, at ``t`` (N,) s past the task's epoch, and notes, of a spatial DRO.
 
-    ``phase_deg`` holds at the epoch, the mean revolution is the orbit's own within 0.01 day, and
-    the largest |z| over the year, in Earth-Moon distances, that of the orbit within 2 %. ``real``
-    are the units of the real month. Raises ConvergenceError where no flight lasts ``needed_s``.
+    The phase holds at the epoch within 3 degrees and the mean revolution of a year is the orbit's
+    own within 0.01 day. The largest |z| within the task's span (four revolutions at least), in
+    Earth-Moon distances of the instant, is that of the orbit within 2 % (10 % where nearer does
+    not last). Raises ConvergenceError where no flight does that.
     """
-    wanted_nd = orbit.amplitude_z_km / orbit.system.lu_km
+    orbit = task.orbit
     period_s = revolution_s(orbit)
-    phase_deg = phase_deg * orbit.revolutions
-    failed: ConvergenceError | None = None
-    for reference in _references(orbit, wanted_nd, real):
-        try:
-            return _fitted(
-                reference, phase_deg, period_s, wanted_nd, arc, span, needed_s, ephemeris
-            )
-        except ConvergenceError as fault:
-            failed = failed or fault
-    assert failed is not None
-    raise failed
+    low, high = within_data(
+        task, min(task.start_s, -1.3 * period_s), max(task.end_s, FIT_DAYS * DAY_S)
+    )
+    light = replace(task.model, degree=min(task.model.degree, CHOICE_DEGREE))
+    arc = replace(replace(task, model=light).arc(low, high), rtol=1e-10)
+    found = _fitted(task, arc, period_s, low, high)
+    flown = propagate(
+        found.state, task.epoch, t, task.model, task.ephemeris, rtol=1e-13, **task.craft
+    ).states
+    named_km, lu = orbit.amplitude_z_km, orbit.system.lu_km
+    highest_km = float(np.abs(read_back(flown, task.epoch, t, task.ephemeris)[:, 2]).max() * lu)
+    how = (
+        f"the periodic orbit of {orbit.revolutions} revolutions"
+        if orbit.torus is None
+        else "quasi-periodic: it never repeats"
+    )
+    remarks = [
+        f"spatial DRO, {how}; it goes round in {found.mean_s / DAY_S:.3f} days and up and down in "
+        f"{found.vertical_s / DAY_S:.3f} days, in the mean of {found.fitted_s / DAY_S:.0f} days",
+        f"largest |z| in the span {highest_km:.0f} km at the record's Earth-Moon distance, "
+        f"{named_km:.0f} km wanted; over {found.fitted_s / DAY_S:.0f} days it reaches "
+        f"{found.height_nd * lu:.0f} km: in-plane and vertical motion exchange energy",
+    ]
+    inside = (found.perilune_s >= task.start_s) & (found.perilune_s <= task.end_s)
+    low_km = found.perilune_km[inside if inside.any() else ~inside]
+    return flown, {
+        "mean_period_days": found.mean_s / DAY_S,
+        "locked_period_days": period_s / DAY_S,
+        "vertical_period_days": found.vertical_s / DAY_S,
+        "height_flown_km": highest_km,
+        "perilune_flown_km": {
+            "least": float(low_km.min()),
+            "median": float(np.median(low_km)),
+            "most": float(low_km.max()),
+        },
+        "worst_position_gap_m": 0.0,
+        "worst_velocity_gap_mm_s": 0.0,
+        "state_km_km_s": found.state.tolist(),
+        "remarks": remarks,
+    }
 
 
-def _references(orbit, wanted_nd, real):
-    """Orbits of the wanted period and height in the real month, and in the record's."""
-    days = revolution_s(orbit) / DAY_S
-    if orbit.torus is None:
-        yield _Reference(orbit, None, orbit.system)
-        return
-    try:
-        planar = families.dro(period_days=days, system=real)
-        torus = find_torus(tuple(planar.state_nd), planar.period_nd, wanted_nd, real.mu, None)
-        yield _Reference(orbit, torus, real)
-    except (NoTorus, ConvergenceError, FamilyError):
-        pass
-    yield _Reference(orbit, orbit.torus, orbit.system)
-
-
-def _fitted(reference, phase_deg, period_s, wanted_nd, arc, span, needed_s, ephemeris):
-    low, high = span
-    end_s = min(max(FIT_DAYS * DAY_S, needed_s), high) if high > -low else low
-    phase, length, hint = phase_deg, period_s, None
-    best, least = None, math.inf
+def _fitted(task: Task, arc: Arc, period_s, low, high) -> Flight:
+    reference = _Reference(task.orbit)
+    wanted_nd = task.orbit.amplitude_z_km / task.orbit.system.lu_km
+    ephemeris, needed_s = task.ephemeris, max(abs(task.start_s), abs(task.end_s))
+    end_s = high if high > -low else low
+    first_s, last_s = min(task.start_s, 0.0), max(task.end_s, 0.0)
+    if last_s - first_s < HEIGHT_REVS * period_s:  # the height is judged over the span
+        first_s, last_s = sorted((0.0, math.copysign(HEIGHT_REVS * period_s, end_s)))
+    phase_deg = task.phase_deg * task.orbit.revolutions
+    phase, length = phase_deg, period_s
+    best, least, kept = None, math.inf, (reference, phase, length)
     for _ in range(_RETRIES):
-        state, reached, hint = fit_state(
-            arc, reference, phase, length, end_s, ephemeris, needed_s=needed_s, hint=hint
-        )
+        try:
+            state, reached, _ = fit_state(
+                arc, reference, phase, length, end_s, ephemeris, needed_s=needed_s
+            )
+        except ConvergenceError:
+            if best is None:
+                raise
+            reference = replace(  # too far: half way back to the best
+                reference,
+                pace=0.5 * (kept[0].pace + reference.pace),
+                lift=0.5 * (kept[0].lift + reference.lift),
+            )
+            phase, length = 0.5 * (kept[1] + phase), 0.5 * (kept[2] + length)
+            continue
         dense = np.arange(
             max(low, min(reached, -1.2 * period_s)), min(high, max(reached, 1.2 * period_s)),
             period_s / SAMPLES_PER_REV,
@@ -142,18 +180,18 @@ def _fitted(reference, phase_deg, period_s, wanted_nd, arc, span, needed_s, ephe
         z = read_back(path, arc.epoch, dense, ephemeris)[:, 2]
         mean_s, found = _rhythm(events.phase_zero_s, period_s)
         vertical_s = _vertical(dense, z)
-        height_nd = float(np.abs(z).max())
+        judged = (dense >= first_s) & (dense <= last_s)
+        height_nd = float(np.abs(z[judged]).max())
         fault = (phase_deg - found + 180.0) % 360.0 - 180.0
         slow = period_s - mean_s
-        off = max(
-            abs(fault) / PHASE_DEG, abs(slow) / DAY_S / LOCK_DAYS,
-            abs(height_nd / wanted_nd - 1) / HEIGHT,
-        )  # fmt: skip
-        if off < least:
-            least = off
+        locked = max(abs(fault) / PHASE_DEG, abs(slow) / DAY_S / LOCK_DAYS)
+        off = max(locked, abs(height_nd / wanted_nd - 1) / HEIGHT)
+        if locked < 1 and off < least:
+            least, kept = off, (reference, phase, length)
             best = Flight(
-                state, mean_s, vertical_s, height_nd, events.perilune_s, events.perilune_km, reached
-            )
+                state, mean_s, vertical_s, float(np.abs(z).max()), events.perilune_s,
+                events.perilune_km, abs(reached),
+            )  # fmt: skip
         if abs(fault) < _AIM_DEG and abs(slow) / DAY_S < _AIM_DAYS and off < 1:
             break
         phase, length = phase + 0.7 * fault, length + 0.7 * slow
@@ -163,11 +201,10 @@ def _fitted(reference, phase_deg, period_s, wanted_nd, arc, span, needed_s, ephe
             pace += 0.7 * (mean_s / vertical_s / (torus.turn / (2 * math.pi)) - pace)
         lift = reference.lift * (wanted_nd / height_nd) ** 0.8
         reference = replace(reference, pace=pace, lift=lift)
-        hint = None
-    if best is None or least > 1:
+    if best is None or least > MOST / HEIGHT:
         raise ConvergenceError(
-            "no flight of the spatial DRO keeps its mean revolution, phase and height: the best "
-            f"is {least:.1f} times as far off as allowed"
+            "no flight of the spatial DRO keeps its mean revolution, phase and height",
+            residual=least,
         )
     return best
 
