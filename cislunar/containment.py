@@ -86,13 +86,21 @@ def containment_frac(radius, sigmas) -> np.ndarray:
 
 
 def _solve(share: float, s1, s2, s3) -> np.ndarray:
-    """Radii by bisection between the largest axis alone and three axes as large."""
+    """Radii by bisection and secants."""
     low, high = np.zeros(s1.shape), s1 * 2.0 * math.sqrt(-2.0 * math.log(1.0 - share) + 3.0)
-    for _ in range(50):
+    for _ in range(8):
         middle = 0.5 * (low + high)
         inside = _share(middle, s1, s2, s3) < share
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-    return 0.5 * (low + high)
+    # close enough for secants, which double the digits and more at each step
+    before, now = low, high
+    short, past = (_share(r, s1, s2, s3) - share for r in (before, now))
+    for _ in range(5):
+        slope = (past - short) / np.where(now != before, now - before, 1.0)
+        step = np.where(slope != 0.0, past / np.where(slope != 0.0, slope, 1.0), 0.0)
+        before, short, now = now, past, now - step
+        past = _share(now, s1, s2, s3) - share
+    return now
 
 
 @lru_cache(maxsize=16)

@@ -25,9 +25,11 @@ sigma = st.floats(1e-3, 1e3)
 def imhof(radius, sigmas):
     """P(sum of squares <= radius^2) by Imhof's inversion (Biometrika 48, 1961)."""
     l = np.asarray(sigmas) ** 2  # noqa: E741
-    def f(u):  # noqa: E306
+
+    def f(u):
         theta = 0.5 * np.arctan(l * u).sum() - 0.5 * radius**2 * u
         return math.sin(theta) / (u * np.prod((1.0 + (l * u) ** 2) ** 0.25))
+
     # beyond the end the integrand is below 1e-7 of its start and oscillates
     pieces = [quad(f, a, a + 5.0, limit=200)[0] for a in np.arange(1e-12, 2000.0, 5.0)]
     return 0.5 - sum(pieces) / math.pi
