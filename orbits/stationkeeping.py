@@ -74,8 +74,8 @@ class Campaign:
     """What was flown: impulses (N, M, 3) in m/s at ``t_s`` (M,), and how far craft were off.
 
     ``departure_km`` (N, M) is the distance from the reference just before each instant. ``lost``
-    (N,) are craft for which no impulse was found, or that struck the Moon; the statistics leave
-    them out, and say how many.
+    (N,) are craft for which no impulse was found, or that struck the Moon or left the system: they
+    are followed no further, and the statistics leave them out and say how many.
     """
 
     epoch: Epoch
@@ -244,12 +244,17 @@ def keep(
             now = half
         truth = _coast(flight, truth, now, then, own_cr)
         goal = reference.at(then)
+        gone = ~np.isfinite(truth).all(axis=1)
+        lost |= gone
         departure[:, k] = np.linalg.norm(truth[:, :3] - goal[:3], axis=1)
+        if k:  # a lost craft is followed no further
+            departure[lost, k] = departure[lost, k - 1]
+        truth[gone | (lost & control)] = goal
         if control:
             estimate = truth + _scatter(
                 draws.navigation[:, k], errors.navigation_km, errors.navigation_m_s
             )
-            estimate[lost] = goal  # so that they no longer cost time
+            estimate[lost] = goal
             dv, found = plan.decide(flight, estimate, k, memory)
             lost |= ~found
             dv = np.where((found & ~lost)[:, None], dv, 0.0)
