@@ -513,7 +513,7 @@ def fix_covariance(directions, sigma_m, up=None, *, seen=None, height_sigma_m=No
     east /= np.linalg.norm(east, axis=1, keepdims=True)
     axes = np.stack([east, np.cross(vertical, east), vertical], axis=1)
     local = np.einsum("nij,nsj->nsi", axes, e)
-    rows = np.concatenate([local, np.ones((*mask.shape, 1))], axis=2)
+    rows = np.concatenate([-local, np.ones((*mask.shape, 1))], axis=2)  # a range falls along e
     normal = np.einsum("ns,nsi,nsj->nij", weights, rows, rows)
     normal[:, 2, 2] += height
     out = np.zeros((count, 4, 4))
