@@ -2,6 +2,9 @@
 
 Coefficients and method: Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I
 (1993), code DOP853. ``orbits.integrator`` takes the steps.
+
+The kernels hold a compiled copy of ``forces.rhs`` and of all it calls: touch this file when any of
+that changes, for Numba's cache on disk looks at this file alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The forces on a spacecraft near the Moon, and the one right-hand side that integrators call.
 
-Compiled kernels are cached on disk by the file they stand in: after a change here, Numba
-does not notice that ``integrator.py`` holds an older copy. Touch that file, or delete its cache.
+Compiled kernels are cached on disk by the file they stand in: after a change here, or in what is
+called from here, Numba does not notice that ``dop853.py`` and ``integrator.py`` hold an older copy.
+Touch those files, or delete their caches.
 """
 
 from __future__ import annotations
