@@ -187,7 +187,15 @@ def _received_lines(tx, rx, range_km, atmosphere_db, moon, eirp_dbw, losses=None
 
 
 def polarisation_loss_db(tx: Terminal, rx: Terminal) -> float:
-    """0.3 dB between circular antennas of one hand, 3 dB between linear and circular."""
+    """0.3 dB between circular antennas of one hand, 3 dB between linear and circular.
+
+    Where an end states its own ``polarisation_loss_db``, the larger of those stated.
+    """
+    stated = [
+        x for x in (getattr(t, "polarisation_loss_db", None) for t in (tx, rx)) if x is not None
+    ]
+    if stated:
+        return max(stated)
     kinds = {getattr(tx, "polarisation", "RHCP"), getattr(rx, "polarisation", "RHCP")}
     return 3.0 if "linear" in kinds and len(kinds) > 1 else POLARISATION_LOSS_DB
 

@@ -178,6 +178,9 @@ class Terminal(Sourced):
     transmit: Transmit | None = key("transmit side; absent: it only receives")
     receive: Receive | None = key("receive side; absent: it only transmits")
     polarisation: str = key("RHCP, LHCP or linear", "RHCP")
+    polarisation_loss_db: Annotated[float, Range(0, 100, "dB")] | None = key(
+        "loss by polarisation with any other end, dB; absent: by the kinds of both"
+    )
     pointing_loss_db: Annotated[float, Range(0, 100, "dB")] = key("pointing loss, dB", 0.0)
     implementation_loss_db: Annotated[float, Range(0, 100, "dB")] = key(
         "receiver implementation loss, dB", 0.0
