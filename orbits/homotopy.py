@@ -16,64 +16,63 @@ from numpy.polynomial import chebyshev
 from orbits.constants import GM_EARTH_KM3_S2, GM_MOON_KM3_S2
 from orbits.ephemeris import COEFFICIENTS, EARTH, GRANULE_S, BodyTable
 from orbits.errors import ConvergenceError
-from orbits.placing import MONTH_S, moon_centred, phase_time_nd
-from orbits.shooting import Arc, close, grow_piecewise
+from orbits.placing import MONTH_S, moon_ahead, moon_centred, phase_time_nd
+from orbits.shooting import LOOSE, Arc, close
 
 _FIRST = 1e-3  # the first share: so near the three-body problem that the answer is linear in it
-_FIRST_AIM, _AIM = 1e3, 1e6  # in what counts as continuous
-_LEAST_STEP = 0.02
+_FIRST_AIM = 1e3  # largest gap there, in what counts as continuous
+_STEP, _LEAST_STEP = 0.5, 0.02
 _ATTEMPTS = 40
 _PREDICT = 3  # worlds that the next is foretold from
 
 
-def follow(arc: Arc, shape, phase_deg, period_s, t_s, weights, per_rev: int) -> np.ndarray:
+def follow(arc: Arc, shape, phase_deg, period_s, t_s, weights, ephemeris) -> np.ndarray:
     """Nearly continuous states (K, 6), km and km/s, MOON_ICRF, in ``arc`` at ``t_s`` (K,).
 
-    They are what the periodic ``shape`` becomes on the way from the circular problem. Raises
-    ConvergenceError whose text tells how far on the way it got.
+    They are what the periodic ``shape`` becomes on the way from the circular problem, kept near the
+    reference, which takes up step with the Moon's angle on that way. Raises ConvergenceError whose
+    text tells how far it got.
     """
     t = np.asarray(t_s, dtype=float)
-    place = moon_centred(shape.at(phase_time_nd(shape, phase_deg, period_s, t)), shape.system.mu)
+    ahead_s, moon_pace = moon_ahead(arc.epoch, t, ephemeris)
     circular = circular_earth(arc.table)
     pace = shape.period_nd / period_s
-    known = [(0.0, place)]
-    share, step, residual = 0.0, 1.0, math.inf
+    known = []
+    share, to, residual = 0.0, 0.0, math.inf
     for _ in range(_ATTEMPTS):
-        to = _FIRST if len(known) == 1 else min(1.0, share + step)
         mix = (1 - to) * circular + to * arc.table.coefficients
         world = replace(arc, table=replace(arc.table, coefficients=mix), share=to * arc.share)
         frames = pulsating_frames(world.table, t, pace)
-        reference = _to_km(frames, place)
-        guess = _to_km(frames, _foretold(known, to))
+        place = moon_centred(
+            shape.at(phase_time_nd(shape, phase_deg, period_s, t + to * ahead_s)), shape.system.mu
+        )
+        place[:, 3:] *= 1 + to * (moon_pace - 1)[:, None]
+        if not known:
+            known, to = [(0.0, place)], _FIRST
+            continue
+        guess, reference = _to_km(frames, _foretold(known, to)), _to_km(frames, place)
         try:
             if len(known) == 1:
-                exact = replace(world, rtol=1e-11)
-                states = close(exact, t, guess, weights, _FIRST_AIM).states
+                states = close(replace(world, rtol=1e-11), t, guess, weights, _FIRST_AIM).states
+                step = _STEP
             else:
-                states = _in_world(world, t, guess, reference, weights, per_rev)
+                states = close(world, t, guess, weights, LOOSE, reference, steps=12).states
         except ConvergenceError as fault:
             residual = fault.residual
             step = (to - share) / 2
             if step < _LEAST_STEP:
                 break
-            continue
-        if to == 1.0:
-            return states
-        known.append((to, np.linalg.solve(frames, states[:, :, None])[:, :, 0]))
-        share = to
+        else:
+            if to == 1.0:
+                return states
+            known.append((to, np.linalg.solve(frames, states[:, :, None])[:, :, 0]))
+            share = to
+        to = min(1.0, share + step)
     raise ConvergenceError(
         "on the way from the three-body problem to the real system the orbit is lost at "
         f"{share:.2f} of it; largest gap in km",
         residual=residual,
     )
-
-
-def _in_world(world, t, guess, reference, weights, per_rev):
-    try:
-        return close(world, t, guess, weights, _AIM, reference, steps=7).states
-    except ConvergenceError:
-        states = grow_piecewise(world, t, guess, weights, per_rev)
-        return close(world, t, states, weights, _AIM, reference).states
 
 
 def circular_earth(table: BodyTable) -> np.ndarray:

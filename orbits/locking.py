@@ -24,7 +24,7 @@ from orbits.families import PeriodicOrbit
 from orbits.forces import ForceModel
 from orbits.homotopy import follow
 from orbits.placing import MONTH_S, SAMPLES_PER_REV, phase_events, place
-from orbits.shooting import Arc, Nodes, close, grow, polish
+from orbits.shooting import Arc, LostError, Nodes, close, grow, polish
 
 # The real month as units: length by Kepler's law
 _RATE = 2 * math.pi / MONTH_S
@@ -39,6 +39,10 @@ _LEAST_REVS = 13  # and in all, so that a mean is a mean
 _YEAR_S = 366 * DAY_S
 _HEIGHT, _HEIGHT_KM = 0.05, 300.0  # how near a halo's height must come: a share, or km
 _POSITION_KM = 1e4  # deviations allowed from the reference, relative to those in velocity only
+
+# how a reference comes about, and how an arc along it: the cheapest first
+_KINDS = ("time", "angle", "time whole", "angle whole", "homotopy")
+_BY_ANGLE, _WHOLE = ("angle", "angle whole", "homotopy"), ("time whole", "angle whole")
 
 # nodes in a revolution, in turns: an NRHO's keep away from perilune (half a turn)
 _TURNS = {
@@ -70,9 +74,10 @@ class Task:
 def locked_to(orbit) -> str:
     """What fixes the mean revolution: "resonance", "period", "month" or "height".
 
-    "period": the CR3BP record's; "month": the nondimensional period in time units of the real month; "height": what keeps a halo
-    at the height that it was named by. Size belongs to period, and the record's month is 2 % longer
-    than the Moon's own: held to the record's days, orbits named by size would flatten.
+    "period": that of the CR3BP record; "month": the same counted in time units of the real month;
+    "height": what keeps a halo at the height that it was named by. Size belongs to period, and the
+    record's month is 2 % longer than the Moon's: held to its days, an orbit named by size would
+    flatten.
     """
     if orbit.parameter[0] == "resonance":
         return "resonance"
@@ -307,23 +312,25 @@ def _shoot(task: Task, shape, phase_deg, period_s, like: _Found | None = None) -
 
     A revolution beyond both ends. ``like`` is one with almost the same phase and revolution: it
     begins from that. Where the direct attempt fails, a reference that keeps step with the Moon's
-    angle is tried, then the way from the three-body problem, and then all of them on an arc no
-    longer than needed. Raises the first ConvergenceError when all fail.
+    angle is tried, then both grown as a whole, then the way from the three-body problem; and at
+    last all of them on an arc no longer than needed. Raises the ConvergenceError of the attempt
+    that came farthest when all fail.
     """
-    kinds = ("time", "angle", "homotopy")
-    ways = [(_LEAST_REVS, kind) for kind in kinds]
+    ways = [(_LEAST_REVS, kind) for kind in _KINDS]
     if task.end_s - task.start_s < (_LEAST_REVS - 2 * _MARGIN_REVS) * period_s:
-        ways += [(0, kind) for kind in kinds]
+        ways += [(0, kind) for kind in _KINDS]
     if like is not None:
         ways.sort(key=lambda way: way != like.way)  # its own first
-    failed: ConvergenceError | None = None
+    failed, lost = None, None
     for way in ways:
         try:
             return _shoot_once(task, shape, phase_deg, period_s, like, way)
+        except LostError as fault:
+            if lost is None or fault.reached_s > lost.reached_s:
+                lost = fault
         except ConvergenceError as fault:
-            failed = failed or fault
-    assert failed is not None
-    raise failed
+            failed = fault
+    raise lost or failed or AssertionError
 
 
 def _shoot_once(task, shape, phase_deg, period_s, like, way) -> _Found:
@@ -331,7 +338,7 @@ def _shoot_once(task, shape, phase_deg, period_s, like, way) -> _Found:
     low, high = min(node_t[0], task.start_s), max(node_t[-1], task.end_s)
     arc = task.arc(low, high).rough()
     reference = place(
-        shape, phase_deg, period_s, task.epoch, node_t, task.ephemeris, by_angle=way[1] == "angle"
+        shape, phase_deg, period_s, task.epoch, node_t, task.ephemeris, by_angle=way[1] in _BY_ANGLE
     )
     speed = 2 * math.pi / period_s
     weights = _POSITION_KM**2 * np.repeat([1.0, speed**2], 3)
@@ -343,9 +350,9 @@ def _shoot_once(task, shape, phase_deg, period_s, like, way) -> _Found:
     if nodes is None:
         per_rev = len(_TURNS[task.orbit.family])
         if way[1] == "homotopy":
-            states = follow(arc, shape, phase_deg, period_s, node_t, weights, per_rev)
+            states = follow(arc, shape, phase_deg, period_s, node_t, weights, task.ephemeris)
         else:
-            states = grow(arc, node_t, reference, weights, per_rev)
+            states = grow(arc, node_t, reference, weights, per_rev, way[1] in _WHOLE)
         nodes = close(arc, node_t, states, weights)
     return _read(task, arc, nodes, phase_deg, period_s, reference, weights, way)
 

@@ -48,7 +48,7 @@ def place(
     mean, and the phase keeps step with the angle that the Moon has gone about the Earth.
     """
     t = np.atleast_1d(np.asarray(t_s, dtype=float))
-    ahead_s, pace = _moon_ahead(epoch, t, ephemeris) if by_angle else (0.0, 1.0)
+    ahead_s, pace = moon_ahead(epoch, t, ephemeris) if by_angle else (0.0, 1.0)
     nd = moon_centred(
         orbit.at(phase_time_nd(orbit, phase_deg, period_s, t + ahead_s)), orbit.system.mu
     )
@@ -66,8 +66,8 @@ def place(
     return out
 
 
-def _moon_ahead(epoch, t, ephemeris):
-    """How far in s the Moon is ahead of its mean motion since the epoch, and its pace beside it."""
+def moon_ahead(epoch, t, ephemeris):
+    """How far in s (N,) the Moon is ahead of its mean motion since the epoch, and its pace (N,)."""
     from scipy.interpolate import CubicSpline
 
     grid = np.arange(min(t.min(), 0.0), max(t.max(), 0.0) + _GRID_S, _GRID_S)

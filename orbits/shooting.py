@@ -24,6 +24,7 @@ from orbits.propagate import _STEP_MAX_S, _run_arcs, _run_path
 GAP_KM, GAP_KM_S = 1e-6, 1e-9  # 1 mm and 1 um/s: continuous
 AIM = 0.02  # of those: Newton goes on to here while it still gains
 ROUGH = 1e5  # of those: enough for what will be corrected again
+LOOSE = 1e6  # of those: enough on the way
 ROUGH_RTOL = 1e-9  # and the tolerance it is flown with
 STEP_KM = 8000.0  # no Newton step moves a node further: the linear picture ends about there
 LOST_KM = 1e6  # a step that would go further than this leads nowhere
@@ -33,6 +34,7 @@ _STRIDES = (
     (4, 2),
     (2, 1),
 )  # revolutions: to begin with, and to add; the second where the first fails
+_BEGIN = 3  # revolutions, of an arc that is grown as a whole
 _OVERLAP = 3  # strides that are corrected again with the one added
 _SETTLED_KM = 1.0  # a change below this leaves the partials as they were
 
@@ -163,7 +165,7 @@ def least_norm(matrices, gaps, weights) -> np.ndarray:
         multiplier = solveh_banded(band, fault.ravel(), lower=True).reshape(count, 6)
     except np.linalg.LinAlgError:
         raise ConvergenceError(
-            "the pieces of the orbit cannot be joined: it is too unstable between its nodes",
+            "the pieces of the orbit cannot be joined; largest gap in km",
             residual=float(np.linalg.norm(gaps[:, :3], axis=1).max()),
         ) from None
     change = np.zeros((count + 1, 6))
@@ -178,16 +180,26 @@ def _toward(matrices, gaps, weights, wanted):
     return wanted + least_norm(matrices, left, weights)
 
 
-def _lost(residual):
-    return ConvergenceError(
-        "no continuous trajectory near the orbit was found; largest gap in km",
-        residual=residual * GAP_KM,
-    )
+class LostError(ConvergenceError):
+    """No continuous trajectory was found; ``reached_s`` is how far one was, on the arc's times."""
+
+    def __init__(self, residual: float | None, reached_s: float):
+        self.reached_s = reached_s
+        super().__init__(
+            "no continuous trajectory near the orbit was found beyond day "
+            f"{reached_s / DAY_S:.0f}; largest gap in km",
+            residual=residual,
+        )
+
+
+def _lost(gaps_size, t_s):
+    return LostError(gaps_size * GAP_KM, float(t_s[0]))
 
 
 def close(
-    arc: Arc, t_s, states, weights, aim: float = ROUGH, reference=None, steps: int = MAX_STEPS
-) -> Nodes:
+    arc: Arc, t_s, states, weights, aim: float = ROUGH, reference=None, *,
+    steps: int = MAX_STEPS, pulls: int = PULLS,
+) -> Nodes:  # fmt: skip
     """Nodes near the given ``states`` (K, 6) at ``t_s`` (K,) whose largest gap is below ``aim``.
 
     ``aim`` counts in what is continuous (1 mm, 1 um/s). With a ``reference`` (K, 6) the first steps
@@ -201,7 +213,7 @@ def close(
         gaps = flown - nodes[1:]
         size = gap_size(gaps)
         best = min(best, size)
-        if reference is not None and step < PULLS:
+        if reference is not None and step < pulls:
             change = _toward(matrices, gaps, weights, reference - nodes)
         elif size < aim:
             return Nodes(t, nodes, gaps)
@@ -211,7 +223,7 @@ def close(
         if not length < LOST_KM:
             break
         nodes = nodes + change * min(1.0, STEP_KM / length)
-    raise _lost(best)
+    raise _lost(best, t)
 
 
 def polish(arc: Arc, t_s, states, weights) -> Nodes:
@@ -251,46 +263,58 @@ def polish(arc: Arc, t_s, states, weights) -> Nodes:
         if length > _SETTLED_KM:
             matrices = None
     if found is None or best >= 1.0:
-        raise _lost(best)
+        raise _lost(best, t)
     return found
 
 
-def grow(arc: Arc, t_s, reference, weights, per_rev: int) -> np.ndarray:
+def grow(arc: Arc, t_s, reference, weights, per_rev: int, whole: bool = False) -> np.ndarray:
     """Nearly continuous states (K, 6) along the ``reference`` (K, 6), ``per_rev`` nodes each turn.
 
-    A few revolutions at a time, then all at once. Smaller pieces are tried where larger ones fail.
-    Raises ConvergenceError, whose text tells the day that was reached.
+    A few revolutions at a time, then all at once; smaller pieces where larger ones fail. ``whole``
+    corrects all that has been grown with each revolution that is added: dearer, for orbits whose
+    pieces do not fit together. Raises LostError, which tells the time that was reached.
     """
-    failed: ConvergenceError | None = None
+    if whole:
+        return _grow_whole(arc, t_s, reference, weights, per_rev)
+    failed: LostError | None = None
     for first, more in _STRIDES:
         try:
-            states = _by_pieces(arc, t_s, reference, weights, first * per_rev, more * per_rev)
+            states = grow_piecewise(arc, t_s, reference, weights, first * per_rev, more * per_rev)
             return close(arc, t_s, states, weights, reference=reference).states
-        except ConvergenceError as fault:
+        except LostError as fault:
             failed = fault
     assert failed is not None
     raise failed
 
 
-def grow_piecewise(arc: Arc, t_s, states, weights, per_rev: int) -> np.ndarray:
-    """The given ``states`` (K, 6) made nearly continuous a few revolutions at a time."""
-    first, more = _STRIDES[0]
-    return _by_pieces(arc, t_s, states, weights, first * per_rev, more * per_rev)
-
-
-def _by_pieces(arc, t_s, reference, weights, first, more):
+def _grow_whole(arc, t_s, reference, weights, per_rev):
     states = np.array(reference, dtype=float)
+    done = 0
+    while done < len(t_s):
+        before, done = done, min(done + (per_rev if done else _BEGIN * per_rev + 1), len(t_s))
+        now = slice(0, done)
+        try:
+            states[now] = close(
+                arc, t_s[now], states[now], weights, LOOSE, reference[now], steps=10, pulls=1
+            ).states
+        except ConvergenceError as fault:
+            raise LostError(fault.residual, float(t_s[max(before - 1, 0)])) from None
+    return states
+
+
+def grow_piecewise(arc: Arc, t_s, states, weights, first: int, more: int) -> np.ndarray:
+    """The ``states`` (K, 6) made nearly continuous, ``first`` nodes and then ``more`` at a time.
+
+    Each piece takes in what was grown last, so that it can give way. Raises LostError.
+    """
+    states = np.array(states, dtype=float)
     begin, done = 0, min(first + 1, len(t_s))
     while True:
         piece = slice(begin, done)
         try:
             states[piece] = close(arc, t_s[piece], states[piece], weights).states
         except ConvergenceError as fault:
-            raise ConvergenceError(
-                f"no continuous trajectory near the orbit was found beyond day "
-                f"{t_s[begin] / DAY_S:.0f}; largest gap in km",
-                residual=fault.residual,
-            ) from None
+            raise LostError(fault.residual, float(t_s[begin])) from None
         if done == len(t_s):
             return states
         begin, done = max(0, done - _OVERLAP * more - 1), min(done + more, len(t_s))
