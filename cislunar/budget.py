@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cislunar import catalog
+from cislunar.bands import frequency_fault
 from cislunar.modcod import Mode, modes
 from cislunar.optical import PLANCK_J_S, ppm_required_dbw
 from orbits.constants import BOLTZMANN_DBW_K_HZ, C_KM_S, DEG
@@ -263,23 +263,6 @@ def band_fault(tx: Terminal, rx: Terminal) -> str | None:
         if fault is not None:
             return fault
     return None
-
-
-def frequency_fault(name: str, band: str | None, frequency_mhz: float | None) -> str | None:
-    """Why a terminal's frequency (MHz) is not in the band it names, in words; None where it is.
-
-    Bands that the catalogue's plan does not have are not judged.
-
-    >>> frequency_fault("x", "X_down", 8000.0)
-    "'x' has 8000 MHz, outside its band X_down (8450 to 8500 MHz)"
-    """
-    record = None if band is None else catalog.get("bands", band)
-    if record is None or frequency_mhz is None or not record.get("freq_mhz"):
-        return None
-    low, high = record["freq_mhz"]
-    if low <= frequency_mhz <= high:
-        return None
-    return f"{name!r} has {frequency_mhz:g} MHz, outside its band {band} ({low:g} to {high:g} MHz)"
 
 
 def _inputs(

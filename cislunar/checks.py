@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cislunar.bands import frequency_fault
 from cislunar.loading import raise_all
 from cislunar.nodes import read_horizon
 from cislunar.scenario import Scenario, distinct
+from cislunar.terminal_records import Terminal
 from cislunar.trajectories import THREE_BODY, periodic_orbit
 from orbits.errors import InputError
 
@@ -69,7 +72,29 @@ def check_scenario(scenario: Scenario, file: str | None = None) -> None:
         for kind in ("spacecraft", "constellations"):
             for k, record in enumerate(getattr(option.adds, kind)):
                 orbit_of(record, f"options.{index}.adds.{kind}.{k}")
+    for where, terminal in _all_terminals(scenario):
+        for name in ("transmit", "receive"):
+            half = getattr(terminal, name)
+            what = half and frequency_fault(terminal.id, half.band, half.frequency_mhz)
+            if what:
+                faults.append(
+                    InputError(
+                        what, file=file, key=f"{where}.{name}.frequency_mhz",
+                        value=half.frequency_mhz, allowed="a carrier within its band",
+                    )
+                )  # fmt: skip
     raise_all(distinct(faults))
+
+
+def _all_terminals(scenario: Scenario) -> Iterator[tuple[str, Terminal]]:
+    """Every terminal of a scenario with its place in the file: by name, and inline on nodes."""
+    for name, terminal in scenario.terminals.items():
+        yield f"terminals.{name}", terminal
+    for kind in ("spacecraft", "constellations", "ground_stations", "assets"):
+        for index, record in enumerate(getattr(scenario, kind)):
+            for k, entry in enumerate(record.terminals):
+                if not isinstance(entry, str):
+                    yield f"{kind}.{index}.terminals.{k}", entry
 
 
 def _check_span(orbit: Any, scenario: Scenario) -> None:

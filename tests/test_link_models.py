@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import cislunar
 from cislunar import catalog
 from cislunar.atmosphere import attenuation_points_db, slant_attenuation_db
-from cislunar.budget import attenuation_db, band_fault, frequency_fault, link_budget
+from cislunar.bands import frequency_fault
+from cislunar.budget import attenuation_db, band_fault, link_budget
 from cislunar.doppler import contact_doppler, doppler
 from cislunar.modcod import modcod, modes
 from cislunar.nodes import expand_nodes
