@@ -9,20 +9,22 @@ the flight itself shows. The height is brought to the wanted one by lifting the 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from orbits import families
 from orbits.constants import DAY_S
 from orbits.cr3bp import System
-from orbits.errors import ConvergenceError
+from orbits.errors import ConvergenceError, FamilyError
 from orbits.families import PeriodicOrbit
 from orbits.fitting import fit_state
-from orbits.locking import Task, within_data
+from orbits.locking import REAL, Task, within_data
 from orbits.placing import SAMPLES_PER_REV, phase_events, read_back
 from orbits.propagate import propagate
 from orbits.shooting import Arc
-from orbits.torus import Torus
+from orbits.torus import NoTorus, Torus, find_torus
 
 FIT_DAYS = 366.0
 LOCK_DAYS, PHASE_DEG = 0.01, 3.0  # how near the mean revolution and the phase must come
@@ -41,16 +43,10 @@ class _Reference:
     """
 
     orbit: PeriodicOrbit
+    torus: Torus | None
+    system: System
     pace: float = 1.0  # of the vertical oscillation, beside the torus's own
     lift: float = 1.0  # of the height
-
-    @property
-    def torus(self) -> Torus | None:
-        return self.orbit.torus
-
-    @property
-    def system(self) -> System:
-        return self.orbit.system
 
     @property
     def period_nd(self) -> float:
@@ -108,7 +104,7 @@ def fly_spatial(task: Task, t) -> tuple[np.ndarray, dict]:
     )
     light = replace(task.model, degree=min(task.model.degree, CHOICE_DEGREE))
     arc = replace(replace(task, model=light).arc(low, high), rtol=1e-10)
-    found = _fitted(task, arc, period_s, low, high)
+    found = _choose(task, arc, period_s, low, high)
     flown = propagate(
         found.state, task.epoch, t, task.model, task.ephemeris, rtol=1e-13, **task.craft
     ).states
@@ -145,9 +141,30 @@ def fly_spatial(task: Task, t) -> tuple[np.ndarray, dict]:
     }
 
 
-def _fitted(task: Task, arc: Arc, period_s, low, high) -> Flight:
-    reference = _Reference(task.orbit)
+def _choose(task: Task, arc: Arc, period_s, low, high) -> Flight:
+    failed: ConvergenceError | None = None
     wanted_nd = task.orbit.amplitude_z_km / task.orbit.system.lu_km
+    for reference in _references(task.orbit, period_s / DAY_S, wanted_nd):
+        try:
+            return _fitted(reference, task, arc, period_s, wanted_nd, low, high)
+        except ConvergenceError as fault:
+            failed = failed or fault
+    assert failed is not None
+    raise failed
+
+
+def _references(orbit, days, wanted_nd):
+    """Orbits of the wanted revolution and height in the real month, and as the record has it."""
+    if orbit.torus is not None:
+        with suppress(NoTorus, ConvergenceError, FamilyError):
+            planar = families.dro(period_days=days, system=REAL)
+            around = tuple(planar.state_nd)
+            torus = find_torus(around, planar.period_nd, wanted_nd, REAL.mu, None)
+            yield _Reference(orbit, torus, REAL)
+    yield _Reference(orbit, orbit.torus, orbit.system)
+
+
+def _fitted(reference, task: Task, arc: Arc, period_s, wanted_nd, low, high) -> Flight:
     ephemeris, needed_s = task.ephemeris, max(abs(task.start_s), abs(task.end_s))
     end_s = high if high > -low else low
     first_s, last_s = min(task.start_s, 0.0), max(task.end_s, 0.0)

@@ -36,12 +36,17 @@ class Hohmann:
 
 @dataclass(frozen=True)
 class InsertionCost:
-    """What it takes to enter an orbit, in m/s, as published: low and high of the figures found."""
+    """What it takes to enter an orbit, in m/s, as published: low and high of the figures found.
+
+    ``includes`` says which burns, ``unverified`` what is known from a secondary mention alone.
+    """
 
     destination: str
     low_m_s: float
     high_m_s: float
     sources: tuple[str, ...]
+    includes: str = ""
+    unverified: str = ""
 
 
 @lru_cache(maxsize=4)
@@ -142,13 +147,14 @@ def insertion_costs(records: Mapping[str, Mapping]) -> dict[str, InsertionCost]:
     """Insertion costs by destination from records that name their sources.
 
     ``records``: destination to a mapping with ``low_m_s``, ``high_m_s`` and ``sources`` (titles or
-    addresses, one at least). Nothing is filled in: a record without figures or without a source is
-    refused with InputError.
+    addresses, or mappings with a ``title``; one at least), and ``destination``, ``includes`` and
+    ``unverified`` if they are to be kept: the catalogue's "insertion-costs" are such records.
+    Nothing is filled in: a record without figures or without a source is refused with InputError.
     """
     out = {}
     for name, record in records.items():
         sources = record.get("sources") or ()
-        sources = (sources,) if isinstance(sources, str) else tuple(str(s) for s in sources)
+        sources = (sources,) if isinstance(sources, str) else tuple(map(_titled, sources))
         low, high = record.get("low_m_s"), record.get("high_m_s")
         if not sources:
             raise InputError("an insertion cost names its source", key=f"{name}.sources")
@@ -163,5 +169,16 @@ def insertion_costs(records: Mapping[str, Mapping]) -> dict[str, InsertionCost]:
                 f"range {low} to {high} m/s", key=f"{name}.low_m_s", value=low,
                 allowed="0 <= low <= high",
             )  # fmt: skip
-        out[name] = InsertionCost(name, float(low), float(high), sources)
+        destination = str(record.get("destination") or name)
+        out[destination] = InsertionCost(
+            destination, float(low), float(high), sources, str(record.get("includes") or ""),
+            str(record.get("unverified") or ""),
+        )  # fmt: skip
     return out
+
+
+def _titled(source) -> str:
+    """A source as text: its title and address where it has both."""
+    if not isinstance(source, Mapping):
+        return str(source)
+    return ", ".join(str(source[k]) for k in ("title", "url") if source.get(k))

@@ -25,7 +25,7 @@ def test_everything_the_product_needs_is_there():
     counts = {kind: len(catalog.names(kind)) for kind in catalog.kinds()}
     assert counts["sites"] == 56
     assert counts["stations"] == 37 - 1 - 1 + 3 + 3  # two facts stand for three places each
-    assert counts["relays"] == 30
+    assert counts["relays"] == 52
     assert counts["terminals"] == 37
     assert counts["options"] == 23
     assert counts["costs"] == 50
@@ -130,7 +130,7 @@ def test_every_record_is_usable_by_name():
         options=list(catalog.names("options")),
         needs={f"own-{n}": n for n in catalog.names("needs")},
     )  # fmt: skip
-    assert len(loaded.spacecraft) == 30 + 3
+    assert len(loaded.spacecraft) == 52 + 3
     assert len(loaded.assets) == 55
     assert all(s.catalog_id for s in loaded.ground_stations)
     check_scenario(loaded)

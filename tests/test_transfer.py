@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from orbits.constants import GM_EARTH_KM3_S2, GM_MOON_KM3_S2
 from orbits.elements import state_from_elements
 from orbits.errors import ConvergenceError, InputError
+from cislunar import catalog
 from orbits.transfer import hohmann, insertion_costs, lambert
 
 
@@ -106,3 +107,17 @@ def test_insertion_costs_are_sourced_or_refused():
     ):
         with pytest.raises(InputError, match=message):
             insertion_costs({"there": record})
+
+
+def test_the_catalogue_has_an_insertion_cost_for_every_destination():
+    found = insertion_costs(catalog.load("insertion-costs"))
+    assert set(found) == {"llo", "elfo", "nrho", "dro", "l2-halo"}
+    # Artemis I: 363 ft/s, and with the flyby of 580 mph before; KPLO's three burns
+    assert found["dro"].low_m_s == pytest.approx(363 * 0.3048, abs=0.1)
+    assert found["dro"].high_m_s == pytest.approx(363 * 0.3048 + 580 * 0.44704, abs=1.0)
+    assert found["llo"].low_m_s == pytest.approx(364.980 + 250.534 + 247.550, abs=0.5)
+    assert found["elfo"].high_m_s == pytest.approx(364.980 + 250.534, abs=0.5)
+    assert found["elfo"].unverified
+    for cost in found.values():
+        assert cost.sources
+        assert cost.includes

@@ -40,6 +40,7 @@ _FILES = {
     "programmes": "programmes.yaml",
     "published-relays": "published_relays.yaml",
     "stationkeeping": "stationkeeping.yaml",
+    "insertion-costs": "insertion_costs.yaml",
     "glossary": "glossary.yaml",
 }
 
