@@ -5,6 +5,7 @@ A plan knows its instants ``t_s`` and gives, for estimated states at one of them
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from orbits.constants import GM_MOON_KM3_S2
 from orbits.elements import elements_from_state
 from orbits.ephemeris import Ephemeris
 from orbits.errors import InputError
-from orbits.frames import from_icrf
+from orbits.frames import from_icrf, to_icrf
 from orbits.keeping_control import (
     APSIS,
     PLANE,
@@ -29,7 +30,7 @@ from orbits.passages import find_apsides, find_plane_crossings
 from orbits.trajectory import Trajectory
 
 ROTATING = "EARTH_MOON_ROTATING"
-HOLDS = ("phase", "period")
+HOLDS = ("phase", "period", "transfer")
 _NEAREST_STEPS = 8
 _ARRIVALS_PER_REV = 8
 
@@ -90,11 +91,13 @@ class DriftPlan:
 
     It is looked at where ``look`` (M,) of the instants ``t_s`` (M,) says so. ``hold`` says how:
 
-    - "phase": two impulses lead back to the reference's states, the second at the cheapest of the
-      instants up to ``longest_s`` later.
+    - "phase": one impulse makes it pass on time at ``target_s`` (M,), and another when it gets
+      there ends the drift.
     - "period": the reference is fitted anew to the craft. One impulse makes it pass as late at
-      ``target_s`` (M,) as it is late now; the mean period is the reference's, and the box counts
+      ``target_s`` as it is late now; the mean period is the reference's, and the box counts
       from here.
+    - "transfer": two impulses lead back to the reference's states, the second at the cheapest of
+      the instants up to ``longest_s`` later. It alone brings the elements back too.
 
     The box is in degrees of phase, and for ``kind`` "apsis" (a Keplerian orbit) also in
     eccentricity and in degrees of argument of periapsis from the reference's.
@@ -153,24 +156,38 @@ class DriftPlan:
         middle = memory.setdefault("middle_s", np.zeros(count))
         arriving = due == k
         due[arriving] = -1
-        if arriving.any():  # the second impulse: fly as the reference does
-            dv[arriving] = (self.reference.at(t) - estimates[arriving])[:, 3:]
+        lag = self.lag_s(flight, estimates, t)
+        if self.hold == "transfer" and arriving.any():  # the second impulse: fly as it does
+            dv[arriving] = self._alongside(flight, estimates, t, lag)[arriving]
         if not self.look[k]:
             return dv, done
-        lag = self.lag_s(flight, estimates, t)
         outside = (due < 0) & ~arriving & self.outside(estimates, t, lag - middle)
-        go = np.flatnonzero(outside)
-        if self.hold == "phase":
-            self._transfer(flight, estimates, k, go, dv, due)
-        elif go.size:
-            at = self.target_s[k]
+        if self.hold == "transfer":
+            self._transfer(flight, estimates, k, np.flatnonzero(outside), dv, due)
+            return dv, done
+        go = np.flatnonzero(outside | arriving)
+        if go.size:  # what is not found is tried again at the next look: the orbit is stable
+            at, first = self.target_s[k], outside[go] & (self.hold == "phase")
             own, found = correct_passage(
-                flight, estimates[go], t, at, at + lag[go], self.kind, TIME
+                flight, estimates[go], t, at, at + np.where(first, 0.0, lag[go]), self.kind, TIME
             )
             dv[go[found]] = own[found]
-            middle[go[found]] = lag[go[found]]
-        # what is not found is tried again at the next look: the orbit is stable
+            later = int(np.searchsorted(self.t_s, at - 1.0))
+            due[go[first & found]] = later if later < self.t_s.size else -1
+            if self.hold == "period":
+                middle[go[found]] = lag[go[found]]
         return dv, done
+
+    def _alongside(self, flight, states, t_s, lag_s):
+        """Impulses (N, 3) that give a craft the reference's velocity where it is on its path."""
+        goal = self.track.at(np.clip(t_s - lag_s, self.track.start_s, self.track.end_s))
+        if self.kind == APSIS:
+            return goal[:, 3:] - states[:, 3:]
+        t = np.full(len(states), t_s)
+        turned = from_icrf(states, ROTATING, flight.epoch, t, flight.ephemeris)
+        turned[:, 3:] = goal[:, 3:]
+        back = to_icrf(turned, ROTATING, flight.epoch, t, flight.ephemeris)
+        return back[:, 3:] - states[:, 3:]
 
     def _transfer(self, flight, estimates, k, go, dv, due):
         """Writes the first of two impulses into ``dv``, and when the second is ``due``."""
@@ -280,7 +297,7 @@ def plan_drift(
 
     ``kind`` "plane" looks every ``every`` revolutions at the crossing between Earth and Moon (a
     DRO), "apsis" at the apolune (a Keplerian orbit). A correction takes ``revolutions_ahead``,
-    rounded, to restore the period, and at most so many to come back. Raises InputError.
+    rounded up to looks, and a transfer at most so many. Raises InputError.
     """
     if hold not in HOLDS:
         raise InputError(f"hold {hold!r}", key="hold", value=hold, allowed=", ".join(HOLDS))
@@ -304,13 +321,13 @@ def plan_drift(
     spots = spots[spots > begin][:: int(every)]
     last = begin + days * 86400.0
     looks = spots[spots <= last]
-    after = max(1, round(revolutions_ahead))
+    after = max(1, math.ceil(revolutions_ahead / every)) * int(every)  # it ends at a look
     passing = every_one[every_one > begin]
     number = np.searchsorted(passing, looks - 1.0) + after
     if not looks.size or number[-1] >= passing.size:
         raise InputError("the reference ends before the last correction is done", key="reference")
     t = looks
-    if hold == "phase":  # and where the second impulse may be
+    if hold == "transfer":  # and where the second impulse may be
         parts = np.arange(_ARRIVALS_PER_REV, after * _ARRIVALS_PER_REV + 1) / _ARRIVALS_PER_REV
         # near whole revolutions: elsewhere the arrival is dear, at a periapsis most of all
         parts = parts[np.abs(parts - np.round(parts)) < 0.2]
