@@ -146,14 +146,11 @@ def _near_shadow(x, t, h, of_earth, slack, dense, c, table, work, state):
     body = work[BODY_ROW]
     bodies_at(t + x * h, c, table, body)
     rx, ry, rz, radius = state[0], state[1], state[2], MOON_RADIUS_KM
-    if of_earth:
-        rx, ry, rz, radius = (
-            rx - body[EARTH],
-            ry - body[EARTH + 1],
-            rz - body[EARTH + 2],
-            EARTH_RADIUS_KM,
-        )
     sx, sy, sz = body[SUN], body[SUN + 1], body[SUN + 2]
+    if of_earth:
+        ex, ey, ez, radius = body[EARTH], body[EARTH + 1], body[EARTH + 2], EARTH_RADIUS_KM
+        rx, ry, rz = rx - ex, ry - ey, rz - ez
+        sx, sy, sz = sx - ex, sy - ey, sz - ez
     depth = -(rx * sx + ry * sy + rz * sz) / math.sqrt(sx * sx + sy * sy + sz * sz)
     if depth < -slack:
         return False
@@ -170,12 +167,8 @@ def _shade(x, t, h, of_earth, dense, c, table, work, state):
     bx, by, bz, radius = -state[0], -state[1], -state[2], MOON_RADIUS_KM
     sx, sy, sz = body[SUN] + bx, body[SUN + 1] + by, body[SUN + 2] + bz
     if of_earth:
-        bx, by, bz, radius = (
-            bx + body[EARTH],
-            by + body[EARTH + 1],
-            bz + body[EARTH + 2],
-            EARTH_RADIUS_KM,
-        )
+        ex, ey, ez, radius = body[EARTH], body[EARTH + 1], body[EARTH + 2], EARTH_RADIUS_KM
+        bx, by, bz = bx + ex, by + ey, bz + ez
     sun, hider, apart = discs(sx, sy, sz, bx, by, bz, radius)
     return sun + hider - apart, abs(hider - sun) - apart
 
