@@ -11,93 +11,152 @@ import heapq
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numba import njit
 
 from cislunar.contention_problem import (
     SAME_S,
     Pieces,
     Problem,
+    Session,
     Window,
     covered_s,
-    joined,
-    levels,
-    over_capacity,
 )
 from orbits.intervals import Intervals
 
 
-class _Taken:
-    """The spans of one pool that are granted, by partner number; it only ever grows."""
+@njit(cache=True, nogil=True)
+def _full(start, end, partner, size, me, low, high, set_up, capacity, count):
+    """When a pool is full for one partner: the others' spans, from their set-up on, overlap.
 
-    def __init__(self):
-        self.start_s, self.end_s = np.empty(16), np.empty(16)
-        self.partner = np.empty(16, dtype=np.int64)
+    Looks at the first ``size`` spans, near ``[low, high)``. ``count`` is room for one number a
+    partner, all zero. Returns starts and ends, s.
+    """
+    near = 0
+    when, change = np.empty(2 * size), np.empty(2 * size, dtype=np.int64)
+    for i in range(size):
+        if partner[i] != me and end[i] > low and start[i] - set_up < high:
+            when[near], change[near] = start[i] - set_up, partner[i] + 1
+            when[near + 1], change[near + 1] = end[i], -partner[i] - 1
+            near += 2
+    order = np.argsort(when[:near])
+    begin, finish = np.empty(near), np.empty(near)
+    found, busy, opened = 0, 0, 0.0
+    for k in order:
+        who = abs(change[k]) - 1
+        before = busy
+        if change[k] > 0:
+            count[who] += 1
+            busy += count[who] == 1
+        else:
+            count[who] -= 1
+            busy -= count[who] == 0
+        if before < capacity and busy >= capacity:
+            opened = when[k]
+        elif before >= capacity and busy < capacity and when[k] > opened:
+            begin[found], finish[found] = opened, when[k]
+            found += 1
+    count[:] = 0
+    return begin[:found], finish[:found]
+
+
+@njit(cache=True, nogil=True)
+def _whole(start, end, value, size, low, high):
+    """When a user is served in full between two instants: starts and ends, s."""
+    near = 0
+    when, change = np.empty(2 * size), np.empty(2 * size)
+    for i in range(size):
+        if end[i] > low and start[i] < high:
+            when[near], change[near] = max(start[i], low), value[i]
+            when[near + 1], change[near + 1] = min(end[i], high), -value[i]
+            near += 2
+    order = np.argsort(when[:near])
+    begin, finish = np.empty(near), np.empty(near)
+    found, total, opened = 0, 0.0, 0.0
+    for k in order:
+        before = total >= 1.0 - 1e-9
+        total += change[k]
+        after = total >= 1.0 - 1e-9
+        if after and not before:
+            opened = when[k]
+        elif before and not after and when[k] > opened:
+            begin[found], finish[found] = opened, when[k]
+            found += 1
+    return begin[:found], finish[:found]
+
+
+class _Spans:
+    """Spans with a label each, that only ever grow in number."""
+
+    def __init__(self, kind):
+        self.start_s, self.end_s, self.label = np.empty(16), np.empty(16), np.empty(16, kind)
         self.size = 0
 
-    def add(self, spans: Intervals, partner: int) -> None:
-        while self.size + len(spans) > self.start_s.size:
-            for name in ("start_s", "end_s", "partner"):
+    def add(self, start_s, end_s, label) -> None:
+        while self.size + start_s.size > self.start_s.size:
+            for name in ("start_s", "end_s", "label"):
                 column = getattr(self, name)
                 setattr(self, name, np.concatenate((column, np.empty_like(column))))
-        part = slice(self.size, self.size + len(spans))
-        self.start_s[part], self.end_s[part] = spans.start_s, spans.end_s
-        self.partner[part] = partner
-        self.size += len(spans)
-
-    def others(self, partner: int, low_s: float, high_s: float, set_up_s: float):
-        """Spans of other partners near ``[low_s, high_s)``, from their set-up on."""
-        start, end = self.start_s[: self.size] - set_up_s, self.end_s[: self.size]
-        names = self.partner[: self.size]
-        near = (names != partner) & (end > low_s) & (start < high_s)
-        return start[near], end[near], names[near]
+        part = slice(self.size, self.size + start_s.size)
+        self.start_s[part], self.end_s[part], self.label[part] = start_s, end_s, label
+        self.size += start_s.size
 
 
 class _Ledger:
-    """What is granted so far, pool by pool."""
+    """What is granted so far, pool by pool, and how users are served by it."""
 
-    def __init__(self, problem: Problem, grants: Mapping[int, Intervals]):
+    def __init__(self, problem: Problem, base: Mapping[str, Pieces]):
         self._problem = problem
         self.grants: dict[int, Intervals] = {}
-        self._taken: dict[int, _Taken] = {}
-        self._numbers: dict[str, int] = {}
-        for index, spans in grants.items():
-            self.grant(index, spans)
+        self._taken: dict[int, _Spans] = {}
+        self._served: dict[str, _Spans] = {}
+        partners = {partner for session in problem.sessions for _, partner in session.pools}
+        self._number = {partner: i for i, partner in enumerate(sorted(partners))}
+        self._count = np.zeros(len(partners), dtype=np.int64)
+        for user, pieces in base.items():
+            self._of(user).add(*pieces)
 
-    def _number(self, partner: str) -> int:
-        return self._numbers.setdefault(partner, len(self._numbers))
+    def _of(self, user: str) -> _Spans:
+        return self._served.setdefault(user, _Spans(np.float64))
 
-    def grant(self, index: int, spans: Intervals) -> None:
+    def grant(self, index: int, spans: Intervals) -> Pieces:
+        """Grants more to a session; the open pieces that it gains."""
+        session = self._problem.sessions[index]
         self.grants[index] = self.grants.get(index, Intervals()) | spans
-        for pool, partner in self._problem.sessions[index].pools:
-            self._taken.setdefault(pool, _Taken()).add(spans, self._number(partner))
+        for pool, partner in session.pools:
+            taken = self._taken.setdefault(pool, _Spans(np.int64))
+            taken.add(spans.start_s, spans.end_s, self._number[partner])
+        pieces = session.pieces(spans)
+        self._of(session.user).add(*pieces)
+        return pieces
 
-    def free(self, index: int, window: Window) -> Intervals:
+    def free(self, session: Session, window: Window) -> Intervals:
         """The parts of a window that its session may still be granted."""
-        left = Intervals([window.start_s], [window.end_s])
         set_up = self._problem.set_up_s
-        for pool, partner in self._problem.sessions[index].pools:
+        starts, ends = [], []
+        for pool, partner in session.pools:
             capacity = self._problem.pools[pool].capacity
             if capacity == 0:
                 return Intervals()
-            if pool not in self._taken:
-                continue
-            start, end, names = self._taken[pool].others(
-                self._number(partner), window.start_s - set_up, window.end_s, set_up
-            )
-            full = over_capacity(start, end, names, capacity - 1)
-            # the beam is taken from the set-up on
-            left = left - Intervals(full.start_s, full.end_s + set_up)
-            if not len(left):
-                break
-        return left
+            if pool in self._taken:
+                t = self._taken[pool]
+                start, end = _full(
+                    t.start_s, t.end_s, t.label, t.size, self._number[partner],
+                    window.start_s - set_up, window.end_s, set_up, capacity, self._count,
+                )  # fmt: skip
+                starts.append(start)
+                ends.append(end + set_up)  # the beam is taken from the set-up on
+        if not starts:
+            return Intervals([window.start_s], [window.end_s])
+        taken = Intervals(np.concatenate(starts), np.concatenate(ends))
+        return taken.complement(window.start_s, window.end_s)
 
-
-def _uncovered(pieces: Pieces, low_s: float, high_s: float) -> Intervals:
-    """When a user is not served in full."""
-    when, total = levels(pieces)
-    if not when.size:
-        return Intervals([low_s], [high_s])
-    whole = total[:-1] >= 1.0 - 1e-9
-    return Intervals(when[:-1][whole], when[1:][whole]).complement(low_s, high_s)
+    def uncovered(self, session: Session, window: Window) -> Intervals:
+        """The parts of a window in which its user is not served in full."""
+        t = self._of(session.user)
+        start, end = _whole(t.start_s, t.end_s, t.label, t.size, window.start_s, window.end_s)
+        spans = Intervals(start, end).complement(window.start_s, window.end_s)
+        worth = spans.durations_s > SAME_S
+        return Intervals(spans.start_s[worth], spans.end_s[worth])
 
 
 def solve_greedy(
@@ -111,47 +170,45 @@ def solve_greedy(
     ``base`` is how each user is served without them; ``granted`` what is granted already, to
     which the result adds.
     """
-    ledger = _Ledger(problem, granted or {})
-    served = {user: [pieces] for user, pieces in base.items()}
-    if granted:
-        for index, spans in granted.items():
-            session = problem.sessions[index]
-            served.setdefault(session.user, []).append(session.pieces(spans))
-    credit = {user: 0.0 for user in {problem.sessions[w.session].user for w in windows}}
+    ledger = _Ledger(problem, base)
+    for index, spans in (granted or {}).items():
+        ledger.grant(index, spans)
+    credit = {problem.sessions[w.session].user: 0.0 for w in windows}
     for only_needed in (True, False) if not granted else (False,):
-        heap = [
-            (-problem.sessions[w.session].priority, 0.0, w.start_s, i)
-            for i, w in enumerate(windows)
+        waiting: dict[str, list[int]] = {}
+        for i in sorted(range(len(windows)), key=lambda i: -windows[i].start_s):
+            waiting.setdefault(problem.sessions[windows[i].session].user, []).append(i)
+        line = [
+            (-problem.sessions[windows[own[-1]].session].priority, credit[user], user)
+            for user, own in waiting.items()
         ]
-        heapq.heapify(heap)
-        while heap:
-            rank, known, start_s, i = heapq.heappop(heap)
-            window = windows[i]
+        heapq.heapify(line)
+        while line:
+            rank, _, user = line[0]
+            if not waiting[user]:
+                heapq.heappop(line)
+                continue
+            window = windows[waiting[user].pop()]
             session = problem.sessions[window.session]
-            if known != credit[session.user]:  # served since: back into the line
-                heapq.heappush(heap, (rank, credit[session.user], start_s, i))
-                continue
-            span = Intervals([window.start_s], [window.end_s])
-            wanted = span
+            wanted = None
             if only_needed:
-                pieces = joined(served.get(session.user, []))
-                wanted = span & _uncovered(pieces, window.start_s, window.end_s)
-                worth = wanted.durations_s > SAME_S
-                wanted = Intervals(wanted.start_s[worth], wanted.end_s[worth])
-            if not len(wanted):
+                wanted = ledger.uncovered(session, window)
+                if not len(wanted):
+                    continue
+            free = ledger.free(session, window)
+            if not len(free):
                 continue
-            before = ledger.grants.get(window.session, Intervals()) & span
-            free = ledger.free(window.session, window)
-            spans = (wanted & free) | before
-            # a piece between two served ones is too short to be worth a change: widen into free
+            before = ledger.grants.get(window.session, Intervals())
+            before = before.clip(window.start_s, window.end_s)
+            spans = (free if wanted is None else wanted & free) | before
             spans = _long_enough(spans, free | before, problem.minimum_contact_s)
-            if not len(spans - before):
+            new = spans - before
+            if not len(new):
                 continue
-            ledger.grant(window.session, spans)
-            new = session.pieces(spans - before)
-            served.setdefault(session.user, []).append(new)
+            gained = covered_s(ledger.grant(window.session, new))
             if only_needed:
-                credit[session.user] += session.priority * covered_s(new)
+                credit[user] += gained
+                heapq.heapreplace(line, (rank, credit[user], user))
     return ledger.grants
 
 

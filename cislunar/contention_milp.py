@@ -13,12 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from cislunar.contention_problem import NO_PIECES, SAME_S, Pieces, Problem, Window, levels
+from cislunar.contention_problem import (
+    NO_PIECES,
+    SAME_S,
+    Pieces,
+    Problem,
+    Window,
+    joined,
+    levels,
+)
 from orbits.errors import ComputationError
 from orbits.intervals import Intervals
 
 DEEP = 12  # windows up to which instants two set-ups or least contacts away are tried
-BLOCKS = 2000  # elementary intervals of one linear program
+BLOCKS = 50  # pieces of time in one linear program
+RELAXED_MOST = 200_000  # links on pieces of time that the bound looks at, about
 
 
 def instants_s(
@@ -207,39 +216,63 @@ def _pieces(problem: Problem, window: Window) -> Pieces:
 
 
 def bound_s(problem: Problem, windows: Sequence[Window], base: Mapping[str, Pieces]) -> float:
-    """An upper bound of the objective beyond ``base`` (s): the relaxation without set-up.
+    """An upper bound of the objective beyond ``base`` (s): the linear relaxation without set-up.
 
-    On each elementary interval a linear program says what share of each link could be granted;
-    intervals on which the same links are open share one.
+    On each piece of time a linear program says for how many seconds each link could be granted.
+    The pieces are the elementary intervals, or of a large group several of them together, which
+    can only raise the bound.
     """
     cuts = instants_s(problem, windows, base, moved=False)
-    length = np.diff(cuts)
-    low = np.searchsorted(cuts, [w.start_s - SAME_S for w in windows]).tolist()
-    high = np.searchsorted(cuts, [w.end_s - SAME_S for w in windows]).tolist()
-    spans = list(zip(low, high, strict=True))
-    worth = [_spread(_pieces(problem, w), cuts) for w in windows]
-    users = {problem.sessions[w.session].user for w in windows}
-    already = {u: np.clip(_spread(base.get(u, NO_PIECES), cuts), 0.0, 1.0) for u in users}
-    open_now: list[list[int]] = [[] for _ in length]
-    for i, (low, high) in enumerate(spans):
-        for k in range(low, high):
-            if worth[i][k] > 0.0:
-                open_now[k].append(i)
-    seconds: dict[tuple, float] = {}
-    for k, members in enumerate(open_now):
-        state = tuple(
-            (windows[i].session, round(float(worth[i][k]), 12),
-             round(float(already[problem.sessions[windows[i].session].user][k]), 12))
-            for i in members
-        )  # fmt: skip
-        if state:
-            seconds[state] = seconds.get(state, 0.0) + float(length[k])
-    states = list(seconds.items())
-    return sum(_relaxed(problem, states[i : i + BLOCKS]) for i in range(0, len(states), BLOCKS))
+    low = np.searchsorted(cuts, [w.start_s - SAME_S for w in windows])
+    high = np.searchsorted(cuts, [w.end_s - SAME_S for w in windows])
+    together = max(1, int((high - low).sum() // RELAXED_MOST))
+    edges = cuts if together == 1 else np.unique(np.append(cuts[::together], cuts[-1]))
+    low = np.searchsorted(edges, [w.start_s + SAME_S for w in windows], side="right") - 1
+    high = np.searchsorted(edges, [w.end_s - SAME_S for w in windows])
+    length = np.diff(edges)
+    # seconds of each session at each value, and what each user could be served, by piece of time
+    opened: list[list[tuple[int, float, float]]] = [[] for _ in length]
+    parts: dict[str, list[Pieces]] = {}
+    for window, first, last in zip(windows, low.tolist(), high.tolist(), strict=True):
+        pieces = _pieces(problem, window)
+        parts.setdefault(problem.sessions[window.session].user, []).append(pieces)
+        for value in np.unique(pieces[2]).tolist():
+            mine = Intervals(pieces[0][pieces[2] == value], pieces[1][pieces[2] == value])
+            knots = np.column_stack((mine.start_s, mine.end_s)).ravel()
+            total = np.zeros(knots.size)
+            total[1::2] = np.cumsum(mine.durations_s)
+            total[2::2] = total[1:-1:2]
+            seconds = np.diff(np.interp(edges[first : last + 1], knots, total))
+            for k in np.flatnonzero(seconds > 0.0).tolist():
+                opened[first + k].append((window.session, value, float(seconds[k])))
+    could = {}
+    for user, some in parts.items():
+        own = base.get(user, NO_PIECES)
+        could[user] = _covered_in(joined([*some, own]), edges) - _covered_in(own, edges)
+    items = [
+        (float(length[k]), members, {u: float(could[u][k]) for u in _users(problem, members)})
+        for k, members in enumerate(opened)
+        if members
+    ]
+    return sum(_relaxed(problem, items[i : i + BLOCKS]) for i in range(0, len(items), BLOCKS))
 
 
-def _relaxed(problem: Problem, states) -> float:
-    """The sum of the linear programs of some states, solved as one."""
+def _users(problem: Problem, members) -> list[str]:
+    return sorted({problem.sessions[i].user for i, *_ in members})
+
+
+def _covered_in(pieces: Pieces, edges: np.ndarray) -> np.ndarray:
+    """The integral of the sum of values, of which no more than 1 counts, between edges (s)."""
+    when, total = levels(pieces)
+    if not when.size:
+        return np.zeros(edges.size - 1)
+    steps = np.clip(total[:-1], 0.0, 1.0) * np.diff(when)
+    knots, first = np.unique(when, return_index=True)
+    return np.diff(np.interp(edges, knots, np.concatenate(([0.0], np.cumsum(steps)))[first]))
+
+
+def _relaxed(problem: Problem, items) -> float:
+    """The sum of the linear programs of some pieces of time, solved as one."""
     from scipy.optimize import linprog
 
     rows, gain, most = _Rows(), [], []
@@ -249,39 +282,39 @@ def _relaxed(problem: Problem, states) -> float:
         most.append(high)
         return len(gain) - 1
 
-    for state, seconds in states:
+    for length, members, could in items:
         users: dict[str, list[tuple[int, float]]] = {}
-        pools: dict[int, dict[str, list[int]]] = {}
-        covered: dict[str, float] = {}
-        for index, worth, already in state:
+        pools: dict[int, dict[str, dict[int, list[int]]]] = {}
+        priority: dict[str, float] = {}
+        for index, value, seconds in members:
             session = problem.sessions[index]
-            y = variable(1.0)
-            users.setdefault(session.user, []).append((y, -worth))
-            covered[session.user] = already
+            y = variable(seconds)
+            users.setdefault(session.user, []).append((y, -value))
+            priority[session.user] = session.priority
             for pool, partner in session.pools:
-                pools.setdefault(pool, {}).setdefault(partner, []).append(y)
+                by_session = pools.setdefault(pool, {}).setdefault(partner, {})
+                by_session.setdefault(index, []).append(y)
         for pool, partners in pools.items():
             capacity = problem.pools[pool].capacity
             if len(partners) <= capacity:
                 continue
             terms = []
-            for members in partners.values():
-                held = members[0]
-                if len(members) > 1:
-                    held = variable(1.0)
-                    for y in members:
-                        rows.at_most(0.0, [(y, 1.0), (held, -1.0)])
+            for sessions in partners.values():
+                if len(sessions) == 1:
+                    terms += [(y, 1.0) for ys in sessions.values() for y in ys]
+                    continue
+                held = variable(length)  # one partner takes one beam on all its links
+                for ys in sessions.values():
+                    rows.at_most(0.0, [*((y, 1.0) for y in ys), (held, -1.0)])
                 terms.append((held, 1.0))
-            rows.at_most(float(capacity), terms)
-        for user, terms in users.items():
-            index = next(i for i, *_ in state if problem.sessions[i].user == user)
-            z = variable(1.0 - covered[user], problem.sessions[index].priority * seconds)
-            rows.at_most(0.0, [(z, 1.0), *terms])
-    scale = max(-min(gain, default=0.0), 1.0)
+            rows.at_most(capacity * length, terms)
+        for user, seconds in could.items():
+            z = variable(max(seconds, 0.0), priority[user])
+            rows.at_most(0.0, [(z, 1.0), *users[user]])
     found = linprog(
-        np.array(gain) / scale, A_ub=rows.matrix(len(gain)), b_ub=np.array(rows.high),
+        np.array(gain), A_ub=rows.matrix(len(gain)), b_ub=np.array(rows.high),
         bounds=np.column_stack((np.zeros(len(most)), most)), method="highs",
     )  # fmt: skip
     if found.status != 0:
         raise ComputationError(f"the bound of contending links was not found: {found.message}")
-    return -float(found.fun) * scale
+    return -float(found.fun)
