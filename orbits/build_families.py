@@ -1,4 +1,4 @@
-"""Builds ``orbits/data/families.csv``: converged members of every family, a few hundred each.
+"""Builds ``orbits/data``: converged members of every family, a few hundred each, and some tori.
 
 Run ``python -m orbits.build_families``. The planner looks an orbit up between two neighbours and
 corrects it, so the table only has to be dense enough for Newton's method to start from.
@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from orbits import families
 from orbits.bifurcation import find_bifurcations, stability_indices
 from orbits.constants import CR3BP_LU_KM, CR3BP_MU, MOON_RADIUS_KM
 from orbits.continuation import (
@@ -25,6 +26,9 @@ from orbits.continuation import (
 )
 from orbits.cr3bp import libration_points
 from orbits.families import COLUMNS, TABLE, VERSION
+from orbits.locking import REAL
+from orbits.torus import TABLE as TORI
+from orbits.torus import NoTorus, grow_torus, table_row, wind
 
 MU = CR3BP_MU
 
@@ -34,6 +38,7 @@ L1_FLOOR_KM, L2_FLOOR_KM = 1_000.0, 30.0
 PLANAR_ND = 1e-6  # a halo is traced down to this |z|
 LYAPUNOV_LEAST_ND = 2e-4  # amplitude where the equations still are nearly linear
 LYAPUNOV_MOST_KM = 120_000.0  # half extent along x: beyond, about L1, it comes near the Earth
+STORED_TORI_KM = ((70_000.0, 30_000.0),)  # mean near-side crossing and height
 SPATIAL_ND = 2e-3  # height of the first spatial DRO at its near-side crossing
 
 
@@ -153,8 +158,31 @@ def rows(name: str, members: np.ndarray) -> list[list[str]]:
     return out
 
 
+def tori() -> list[np.ndarray]:
+    """Rows of ``torus.TABLE``: the spatial DROs of the catalogue, whose tori take long to find.
+
+    Each in the record's units by its crossing, and in the real month's by its period, as it flies.
+    """
+    out = []
+    for near_km, height_km in STORED_TORI_KM:
+        planar = families.dro(near_km)
+        near, height = near_km / CR3BP_LU_KM, height_km / CR3BP_LU_KM
+        around = tuple(planar.state_nd)
+        torus = grow_torus(around, planar.period_nd, height, MU, near)
+        out.append(table_row(torus, height, near, 0.0))
+        flown = wind(torus, np.pi / 2)
+        days = flown.period * planar.system.tu_days
+        planar = families.dro(period_days=days, system=REAL)
+        try:
+            torus = grow_torus(tuple(planar.state_nd), planar.period_nd, flown.height, MU, None)
+        except NoTorus:
+            continue  # it flies after the record's
+        out.append(table_row(torus, flown.height, None, planar.period_nd))
+    return out
+
+
 def main() -> None:
-    """Writes the table and prints what is in it."""
+    """Writes the tables and prints what is in them."""
     TABLE.parent.mkdir(exist_ok=True)
     with TABLE.open("w", newline="", encoding="utf-8") as out:
         out.write(VERSION + "\n")
@@ -168,6 +196,9 @@ def main() -> None:
                 f"{name}: {len(members)} members, perilune {km[:, 0].min():.0f} to "
                 f"{km[:, 0].max():.0f} km, |z| to {km[:, 1].max():.0f} km"
             )
+    found = tori()
+    np.savetxt(TORI, found, delimiter=",", fmt="%.17g")
+    print(f"tori: {len(found)}")
 
 
 if __name__ == "__main__":

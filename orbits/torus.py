@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -29,6 +30,9 @@ FIT_ND = 1e-6  # how near the amplitudes must come, 400 m
 CLOSE_ENOUGH = 0.005  # of them, where resonances let no curve close nearer
 LASTING_TU = 824.0  # ten years
 _PER_REV = 64
+TABLE = (
+    Path(__file__).parent / "data" / "tori.csv"
+)  # tori that take long to find, for the catalogue
 _STEPS = 12
 _GRID = 48  # angles and instants in which the largest |z| is sought
 
@@ -244,6 +248,14 @@ def find_torus(
     ``planar`` is the state (6) of the planar DRO of that crossing or period, at the crossing; all
     nondimensional. The torus grows from it. Raises NoTorus where there is none.
     """
+    for asked, torus in _stored():
+        if np.allclose(asked, _key(height, mu, near, period), rtol=1e-7, atol=0.0):
+            return torus
+    return grow_torus(planar, period, height, mu, near)
+
+
+def grow_torus(planar, period: float, height: float, mu: float, near: float | None) -> Torus:
+    """The torus that ``find_torus`` asks for, found and not looked up."""
     flat, turn, sink = _vertical(np.array(planar), period, mu)
     free = np.ones(flat.size + 2, dtype=bool)
     free[_HEIGHT] = False  # given
@@ -266,6 +278,25 @@ def find_torus(
         found.append((lift, np.concatenate([torus.series, [torus.period, torus.turn]])))
         step = min(step * 1.4, 0.15 * height, max(0.01 * height, 1.02 * (height - torus.height)))
     return _fitted(torus, height, near, free)
+
+
+def _key(height, mu, near, period):
+    """What a stored torus was asked for: mu, height, crossing or 0, period or 0."""
+    return [mu, height, near or 0.0, 0.0 if near is not None else period]
+
+
+@lru_cache(maxsize=1)
+def _stored() -> list[tuple[np.ndarray, Torus]]:
+    rows = np.loadtxt(TABLE, delimiter=",", ndmin=2) if TABLE.exists() else np.empty((0, 9))
+    return [
+        (row[:4], Torus(row[0], row[9:], *(float(v) for v in row[4:9]))) for row in rows
+    ]  # fmt: skip
+
+
+def table_row(torus: Torus, height: float, near: float | None, period: float) -> np.ndarray:
+    """The row of the table for a torus and what it was asked for; see ``find_torus``."""
+    sizes = [torus.period, torus.turn, torus.near, torus.height, torus.defect]
+    return np.concatenate([_key(height, torus.mu, near, period), sizes, torus.series])
 
 
 def _solve(guess, lift, mu, free):

@@ -59,7 +59,7 @@ def test_the_tracked_dro_a_flies_from_the_catalogue_to_its_next_element_set(vali
     later = case["inputs"]["compare_with"]
     scenario = cislunar.Scenario(
         name="x", epoch="2025-05-07T00:00:00 TT", duration_days=case["inputs"]["days"],
-        step_s=3600, spacecraft=[{"from": "dro-a-2025-05-07"}], options=[],
+        step_s=600, spacecraft=[{"from": "dro-a-2025-05-07"}], options=[],
     )  # fmt: skip
     flown = build_trajectories(scenario, expand_nodes(scenario), De440.open())
     states = flown["dro-a-2025-05-07"].states[-1]

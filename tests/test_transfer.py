@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cislunar import catalog
 from orbits.constants import GM_EARTH_KM3_S2, GM_MOON_KM3_S2
 from orbits.elements import state_from_elements
 from orbits.errors import ConvergenceError, InputError
-from cislunar import catalog
 from orbits.transfer import hohmann, insertion_costs, lambert
 
 
