@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 __all__ = [
     "Results", "Scenario", "__version__", "deliverable_volume", "load_results", "load_scenario",
-    "resilience", "run",
+    "resilience", "run", "simulate_traffic",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cislunar.pipeline import run
     from cislunar.results import Results, load_results
     from cislunar.scenario import Scenario, load_scenario
+    from cislunar.traffic import simulate_traffic
 
 _HOMES = {
     "Scenario": "cislunar.scenario",
@@ -30,6 +31,7 @@ _HOMES = {
     "load_results": "cislunar.results",
     "resilience": "cislunar.losses",
     "deliverable_volume": "cislunar.flow",
+    "simulate_traffic": "cislunar.traffic",
 }
 
 

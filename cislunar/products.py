@@ -120,6 +120,9 @@ def write_products(results: Results, folder: Path) -> None:
     _write_ephemerides(results, folder)
     for attribute, name in TABLES.items():
         rounded(getattr(results, attribute)).to_csv(folder / name, index=False, lineterminator="\n")
+    for attribute in ("traffic", "station_load"):
+        frame = rounded(getattr(results, attribute))
+        frame.to_csv(folder / f"{attribute}.csv", index=False, lineterminator="\n")
     _write_network(results, folder)
     if results.coverage is not None:
         results.coverage.to_netcdf(folder / "coverage.nc", engine="h5netcdf")

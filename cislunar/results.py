@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cislunar.plots import Plot
     from cislunar.scenario import Scenario
     from cislunar.tracks import Tracks
+    from cislunar.traffic import Traffic
     from orbits.trajectory import Trajectory
 
 
@@ -59,6 +60,23 @@ class Results:
         from cislunar.network import TemporalNetwork
 
         return TemporalNetwork(self.plan, self.nodes)
+
+    @cached_property
+    def traffic_simulation(self) -> Traffic:
+        """What becomes of the volumes that needs state; see ``cislunar.traffic``."""
+        from cislunar.traffic import demands_of, simulate_traffic
+
+        return simulate_traffic(self.plan, demands_of(self.nodes), nodes=self.nodes)
+
+    @property
+    def traffic(self) -> pd.DataFrame:
+        """Delivered share, queue, latency and deadlines, one row a demand (bit, s)."""
+        return self.traffic_simulation.frame
+
+    @property
+    def station_load(self) -> pd.DataFrame:
+        """Bits a day and busy share of every node that the traffic uses."""
+        return self.traffic_simulation.station_load
 
     @property
     def plot(self) -> Plot:
