@@ -183,9 +183,51 @@ def orbit(
     epoch: Annotated[str | None, typer.Option(help="first instant, UTC, TDB or TT")] = None,
     days: Annotated[float, typer.Option(help="span to fly, days")] = 28.0,
     out: Annotated[Path | None, typer.Option(help="FILE.oem or FILE.bsp to write")] = None,
+    station_keeping: Annotated[
+        int | None, typer.Option(min=1, help="craft to keep there for the span: annual cost")
+    ] = None,
+    navigation_km: Annotated[float | None, typer.Option(help="1 sigma, each axis, km")] = None,
+    navigation_m_s: Annotated[float | None, typer.Option(help="1 sigma, each axis, m/s")] = None,
+    insertion_km: Annotated[float | None, typer.Option(help="1 sigma, each axis, km")] = None,
+    insertion_m_s: Annotated[float | None, typer.Option(help="1 sigma, each axis, m/s")] = None,
+    execution_fixed_m_s: Annotated[
+        float | None, typer.Option(help="1 sigma of an impulse's size, m/s")
+    ] = None,
+    execution_frac: Annotated[
+        float | None, typer.Option(help="1 sigma of an impulse's size, as a share of it")
+    ] = None,
+    pointing_deg: Annotated[
+        float | None, typer.Option(help="1 sigma of an impulse's direction, deg")
+    ] = None,
+    minimum_m_s: Annotated[float | None, typer.Option(help="least impulse fired, m/s")] = None,
+    desaturation_m_s: Annotated[
+        float | None, typer.Option(help="1 sigma of momentum dumps, each axis, m/s")
+    ] = None,
+    revolutions_ahead: Annotated[
+        float | None, typer.Option(help="how far ahead an impulse aims")
+    ] = None,
+    box_deg: Annotated[
+        float | None, typer.Option(help="DRO, keplerian: phase it may drift, deg")
+    ] = None,
+    hold: Annotated[
+        str, typer.Option(help="DRO, keplerian: phase, period or transfer")
+    ] = "phase",
+    seed: Annotated[int, typer.Option(min=0, help="of the drawn errors")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
     """Builds one orbit and prints its figures."""
+    errors = {
+        "insertion_km": insertion_km, "insertion_m_s": insertion_m_s,
+        "navigation_km": navigation_km, "navigation_m_s": navigation_m_s,
+        "execution_fixed_m_s": execution_fixed_m_s, "execution_frac": execution_frac,
+        "pointing_deg": pointing_deg, "minimum_m_s": minimum_m_s,
+        "desaturation_m_s": desaturation_m_s,
+    }  # fmt: skip
+    keeping = None if station_keeping is None else {
+        "samples": station_keeping, "seed": seed, "revolutions_ahead": revolutions_ahead,
+        "box_deg": box_deg, "hold": hold,
+        "errors": {name: value for name, value in errors.items() if value is not None},
+    }  # fmt: skip
     keys = {
         "amplitude_km": amplitude_km, "amplitude_z_km": amplitude_z_km,
         "vertical_phase_deg": vertical_phase_deg,
@@ -200,7 +242,9 @@ def orbit(
     with exit_codes():
         from cislunar.one_orbit import build_one, printed
 
-        figures = build_one(family, given, fidelity=fidelity, epoch=epoch, days=days, out=out)
+        figures = build_one(
+            family, given, fidelity=fidelity, epoch=epoch, days=days, out=out, keeping=keeping
+        )
         if as_json:
             import json
 

@@ -24,11 +24,13 @@ def build_one(
     epoch: str | None = None,
     days: float = 28.0,
     out: Path | None = None,
+    keeping: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The figures of an orbit, by the names and units of the ``orbit --json`` output.
 
     ``given`` holds the scenario's orbit keys. ``out`` (``.oem`` or ``.bsp``) and the ephemeris
-    fidelity need ``epoch``. Raises InputError for anything that makes no orbit.
+    fidelity need ``epoch``. ``keeping`` (``samples``, ``errors`` and what else ``keep_one`` takes)
+    adds what it costs to stay there. Raises InputError for anything that makes no orbit.
     """
     if family not in FAMILIES:
         raise InputError(
@@ -62,7 +64,28 @@ def build_one(
             figures |= _flown(flown, days, figures.get("period_days"))
         if out is not None:
             _write(flown, out)
+    if keeping is not None:
+        if fidelity != "ephemeris":
+            raise InputError(
+                "station-keeping is flown", key="--station-keeping", allowed="--fidelity ephemeris"
+            )
+        figures |= _kept(family, given, epoch, days, figures, keeping)
     return figures
+
+
+def _kept(family, given, epoch, days, figures, keeping):
+    from cislunar.nodes import expand_nodes
+    from cislunar.orbit_keeping import keep_one, reference_days
+    from cislunar.trajectories import build_trajectories, force_model
+    from orbits.ephemeris import De440
+
+    period_days = figures["mean_period_days"]
+    longer = reference_days(family, days, period_days, keeping.get("revolutions_ahead"))
+    scenario, ephemeris = _scenario(family, given, "ephemeris", epoch, longer), De440.open()
+    reference = build_trajectories(scenario, expand_nodes(scenario), ephemeris)["orbit"]
+    return keep_one(
+        family, reference, force_model(scenario), ephemeris, days, period_days, **keeping
+    )
 
 
 def _scenario(family, given, fidelity, epoch, days):

@@ -57,11 +57,13 @@ class CrossingPlan:
 
     def decide(self, flight: Flight, estimates, k: int, memory: dict):
         """Impulses (N, 3) in km/s at the k-th instant, and which could be found (N,)."""
-        goal, dv, found = self.reference.at(self.t_s[k]), None, np.zeros(len(estimates), bool)
+        goal, guess = self.reference.at(self.t_s[k]), None
+        dv, found = np.zeros((len(estimates), 3)), np.zeros(len(estimates), dtype=bool)
         for target, vx in zip(self.target_s[k], self.vx_km_s[k], strict=True):
             dv, found = correct_passage(
-                flight, estimates, self.t_s[k], target, vx, PLANE, VX, reference=goal, guess=dv
+                flight, estimates, self.t_s[k], target, vx, PLANE, VX, reference=goal, guess=guess
             )
+            guess = dv
         return dv, found
 
 
@@ -241,6 +243,8 @@ def plan_crossings(
     period = _period_s(spots, 1 if at == "apolune" else 2)
     spots = spots[spots > begin][:: int(every)]
     spots = spots[spots <= begin + days * 86400.0]
+    if not spots.size:
+        raise InputError(f"no {at} falls within {days:g} days", key="days", value=days)
     wanted = spots + revolutions_ahead * period
     side = np.linalg.norm(reference.at(crossings)[:, :3], axis=1)
     number = np.searchsorted(crossings, spots - 1.0)
@@ -252,7 +256,7 @@ def plan_crossings(
             np.arange(crossings.size), near
         )  # fmt: skip
         number = pool[np.abs(crossings[pool][None] - wanted[:, None]).argmin(axis=1)]
-    if not spots.size or number.max() >= crossings.size or (
+    if number.max() >= crossings.size or (
         np.abs(crossings[number] - wanted) > 0.4 * period
     ).any():  # fmt: skip
         raise InputError(

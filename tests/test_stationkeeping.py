@@ -359,57 +359,66 @@ def test_the_flown_nrho_costs_what_it_does_here(nrho, evidence):
     assert all(r["sources"] for r in rows)
 
 
-def test_a_dro_costs_less_than_the_flown_one(dro, validation, evidence):
-    """DRO-A: five burns and a change of orbit. A DRO that may drift asks for centimetres.
+def test_a_dro_asks_for_no_more_than_was_flown(dro, validation, evidence):
+    """DRO-A: five burns and a change of orbit. Ours is a floor: errors alone ask for less.
 
-    Held to its phase within 5 degrees with 10 km and 10 cm/s it asks for what was flown.
+    The craft here enters a metre per second (3 sigma) off, is known to 10 km and 10 cm/s, and is
+    held within a degree of phase.
     """
     burns = validation("flight_dro.yaml")["manoeuvres"]["DRO_A"]
     sizes = np.array([np.linalg.norm(b["dv_m_s"]) for b in burns])
     record = catalog.load("stationkeeping")["dro-a"]["annual_cost_m_s"]
     assert record["high"] == pytest.approx(sizes.sum() * 365.25 / 328, abs=0.1)
     assert record["low"] == pytest.approx((sizes.sum() - sizes.max()) * 365.25 / 328, abs=0.1)
-    free = plan_drift(dro, DE440, 365.25, box_deg=5.0, hold="period")
-    held = plan_drift(dro, DE440, 365.25, box_deg=5.0, hold="phase")
-    errors = noise(10.0, 0.1, execution_frac=0.01)
-    drifting = keep(free, DE440, FIELD, errors, count=24, seed=1)
-    holding = keep(held, DE440, FIELD, errors, count=24, seed=1)
-    assert 0.0 < drifting.mean_m_s < record["low"]
-    assert drifting.mean_m_s < 0.2 * holding.mean_m_s
+    errors = KeepingErrors(
+        navigation_km=10 / 3, navigation_m_s=0.1 / 3, insertion_km=10 / 3, insertion_m_s=1 / 3,
+        execution_frac=0.01,
+    )  # fmt: skip
+    costs = {}
+    for hold in ("phase", "period", "transfer"):
+        plan = plan_drift(dro, DE440, 365.25, box_deg=1.0, hold=hold)
+        costs[hold] = keep(plan, DE440, FIELD, errors, count=24, seed=1)
+        assert not costs[hold].lost.any()
+        assert (costs[hold].sizes_m_s > 0).any()
+    assert costs["phase"].mean_m_s < costs["transfer"].mean_m_s
     evidence(
-        "annual cost of a 70,000 km DRO held to 5 degrees of phase", "DRO-A as tracked, 4.2 to "
-        "11.1 m/s", 24, abs(math.log(np.median(holding.annual_m_s) / math.sqrt(4.2 * 11.1))),
-        math.log(2.0), "ln", "what it was held to is not published",
+        "annual cost of a 70,000 km DRO held to a degree of phase, 95th percentile",
+        "DRO-A as tracked, 4.2 m/s without its change of orbit", 24,
+        costs["phase"].percentile_m_s(95), record["low"], "m/s a year", "a floor: errors alone",
     )  # fmt: skip
 
 
 def test_a_box_bounds_the_drift_of_a_dro(dro):
-    plan = plan_drift(dro, DE440, 365.25, box_deg=2.0, hold="phase")
-    errors = noise(1.0, 0.01)
-    wild = KeepingErrors(**{**vars(errors), "insertion_m_s": 0.05})
-    kept = keep(plan, DE440, FIELD, wild, count=12, seed=5)
-    free = keep(plan, DE440, FIELD, wild, count=12, seed=5, control=False)
-    last = plan.t_s > 250 * DAY_S
-    assert np.median(free.departure_km[:, last]) > 2 * np.median(kept.departure_km[:, last])
-    assert (kept.sizes_m_s > 0).sum(axis=1).max() >= 2
-    assert (kept.sizes_m_s > 0).sum(axis=1).max() <= 16
+    errors = KeepingErrors(
+        navigation_km=1 / 3, navigation_m_s=0.01 / 3, insertion_km=1 / 3, insertion_m_s=0.2
+    )
+    for hold in ("phase", "transfer"):
+        plan = plan_drift(dro, DE440, 365.25, box_deg=2.0, hold=hold)
+        kept = keep(plan, DE440, FIELD, errors, count=12, seed=5)
+        free = keep(plan, DE440, FIELD, errors, count=12, seed=5, control=False)
+        last = plan.t_s > 250 * DAY_S
+        assert np.median(free.departure_km[:, last]) > 2 * np.median(kept.departure_km[:, last])
+        assert 2 <= (kept.sizes_m_s > 0).sum(axis=1).max() <= 16
 
 
 def test_a_frozen_orbit_is_kept_in_its_box():
     elements = np.array([9750.7, 0.6, frozen_inclination(0.6), 0.0, math.pi / 2, 0.0])
     state = np.ravel(place_elements(elements, START, DE440))
     reference = propagate(state, START, np.arange(0.0, 130 * DAY_S, 300.0), FIELD, DE440)
-    errors = noise(0.1, 0.005)
-    costs = {}
-    for hold in ("phase", "period"):
+    errors = KeepingErrors(navigation_km=0.033, navigation_m_s=0.00033, insertion_m_s=0.1)
+    ends, costs = {}, {}
+    for hold in ("phase", "period", "transfer"):
         plan = plan_drift(
             reference, DE440, 100.0, kind=APSIS, box_deg=3.0, hold=hold, every=7,
             eccentricity=0.01, argument_deg=5.0,
         )  # fmt: skip
-        costs[hold] = keep(plan, DE440, FIELD, errors, count=6, seed=3)
+        flown = keep(plan, DE440, FIELD, errors, count=6, seed=3)
+        ends[hold], costs[hold] = flown.departure_km[:, -1], flown.mean_m_s
     free = keep(plan, DE440, FIELD, errors, count=6, seed=3, control=False)
-    assert costs["period"].mean_m_s < costs["phase"].mean_m_s < 40.0
-    assert costs["phase"].departure_km[:, -60:].mean() < 0.6 * free.departure_km[:, -1].mean()
+    assert np.median(ends["transfer"]) < 0.05 * np.median(free.departure_km[:, -1])
+    assert np.median(ends["phase"]) < 0.1 * np.median(free.departure_km[:, -1])
+    assert np.median(ends["period"]) < 0.5 * np.median(free.departure_km[:, -1])
+    assert 0 < costs["period"] < costs["phase"] < 40.0
 
 
 # ---------------------------------------------------------------- campaigns as such
