@@ -15,6 +15,7 @@ from orbits.epoch import Epoch
 from orbits.errors import InputError
 from orbits.forces import ForceModel
 from orbits.propagate import flow
+from orbits.show import html_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,14 @@ class Dispersion:
     epoch: Epoch
     t_s: np.ndarray
     states: np.ndarray
+
+    def _repr_html_(self) -> str:
+        median, far = (float(self.position_km(share)[-1]) for share in (0.5, 0.99))
+        return html_table({
+            "flights": len(self.states), "epoch": self.epoch.tdb_text() + " TDB",
+            "end_s": float(self.t_s[-1]), "median distance from the mean_km": median,
+            "99 % within_km": far,
+        })  # fmt: skip
 
     @property
     def mean(self) -> np.ndarray:

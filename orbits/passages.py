@@ -16,6 +16,7 @@ from orbits.ephemeris import Ephemeris
 from orbits.errors import ComputationError, InputError
 from orbits.events import find_peaks, find_roots
 from orbits.frames import CENTRES, rotation, transform
+from orbits.show import html_table
 from orbits.trajectory import Trajectory
 
 RADII_KM = {"moon": MOON_RADIUS_KM, "earth": EARTH_RADIUS_KM}
@@ -38,6 +39,10 @@ class Passages:
 
     def __len__(self) -> int:
         return self.t_s.size
+
+    def _repr_html_(self) -> str:
+        first = {"first_s": float(self.t_s[0]), "last_s": float(self.t_s[-1])} if len(self) else {}
+        return html_table({"passages": len(self), "rising": int(self.rising.sum()), **first})
 
     def where(self, keep) -> Passages:
         """Those passages for which the mask ``keep`` (N,) is true."""

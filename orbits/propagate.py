@@ -49,6 +49,8 @@ def _check(ended, t, name=""):
     if ended in _BODY:
         body = _BODY[int(ended)]
         raise ImpactError(f"{who}strikes the {body} at {t:.3f} s", t_s=float(t), body=body)
+    if ended == integrator.TOO_MANY:
+        raise ConvergenceError(f"{who}too many steps were needed by {t:.6g}")
     raise ConvergenceError(f"{who}the step became too small at {t:.6g}")
 
 

@@ -28,6 +28,7 @@ from orbits.forces import SUN_RADIUS_KM
 from orbits.frames import rotation
 from orbits.intervals import Intervals
 from orbits.passages import RADII_KM, in_moon_icrf, sample_times
+from orbits.show import html_table
 from orbits.trajectory import Trajectory
 
 YEAR_S = 365.25 * DAY_S
@@ -47,6 +48,14 @@ class Shadows:
     end_s: float
     penumbra: Mapping[str, Intervals]
     umbra: Mapping[str, Intervals]
+
+    def _repr_html_(self) -> str:
+        counts = {f"eclipses by the {b}": len(self.penumbra[b]) for b in self.penumbra}
+        return html_table({
+            **counts, "longest_s": self.longest_s, "longest_dark_s": self.longest_dark_s,
+            "lit_frac": self.lit_frac, "eclipsed_s_per_year": self.eclipsed_s_per_year,
+            "dark_s_per_year": self.dark_s_per_year,
+        })  # fmt: skip
 
     @property
     def eclipsed(self) -> Intervals:

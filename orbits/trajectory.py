@@ -9,6 +9,7 @@ import numpy as np
 from orbits.epoch import Epoch
 from orbits.errors import SpanError
 from orbits.interpolate import hermite_many
+from orbits.show import html_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,16 @@ class Trajectory:
         t.flags.writeable = y.flags.writeable = False
         object.__setattr__(self, "t_s", t)
         object.__setattr__(self, "states", y)
+
+    def _repr_html_(self) -> str:
+        away = np.linalg.norm(self.states[:, :3], axis=1)
+        notes = {k: v for k, v in self.notes.items() if isinstance(v, (int, float, str))}
+        return html_table({
+            "name": self.name, "frame": self.frame, "epoch": self.epoch.tdb_text() + " TDB",
+            "start_s": self.start_s, "end_s": self.end_s, "rows": self.t_s.size,
+            "least distance_km": float(away.min()), "largest distance_km": float(away.max()),
+            **notes,
+        })  # fmt: skip
 
     @property
     def start_s(self) -> float:
