@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STEP_S = 1.0  # the rate is a central difference over this on either side
 SAMPLE_S = 60.0  # how close a contact is sampled for its largest shift
+PARTS = (4, 60)  # least and most parts of a contact: long ones are those of slow geometry
 
 
 def received_ratio(tracks: Tracks, source: str, target: str, t_s) -> tuple[np.ndarray, np.ndarray]:
@@ -31,12 +32,10 @@ def received_ratio(tracks: Tracks, source: str, target: str, t_s) -> tuple[np.nd
     """
     t = np.atleast_1d(np.asarray(t_s, dtype=float))
     here = states_at(tracks, tracks.states[source], t)
-    late = t
     there = states_at(tracks, tracks.states[target], t)
-    for _ in range(3):
-        far = np.linalg.norm(there[:, :3] - here[:, :3], axis=1)
-        late = t + far / C_KM_S
-        there = states_at(tracks, tracks.states[target], late)
+    # one step is enough: what is left is the light time's own light time, under a millisecond
+    late = t + np.linalg.norm(there[:, :3] - here[:, :3], axis=1) / C_KM_S
+    there = states_at(tracks, tracks.states[target], late)
     look = there[:, :3] - here[:, :3]
     look = look / np.linalg.norm(look, axis=1, keepdims=True)
     left = 1.0 - (look * here[:, 3:]).sum(1) / C_KM_S
@@ -86,7 +85,8 @@ def contact_doppler(
     """Doppler of every contact of a plan, on its sender's own carrier, as columns beside it.
 
     ``doppler_hz_max`` and ``doppler_rate_hz_s_max`` are the largest magnitudes over the contact,
-    with their signs, sampled every minute or closer and at both edges; ``doppler_hz_start`` and
+    with their signs, sampled at both edges and every minute, or in sixty parts
+    where that is longer; ``doppler_hz_start`` and
     ``_end`` are those at the edges. Masked where a sender states no carrier (neighbours on the
     ground). ``two_way`` takes the turn-around as 1.
     """
@@ -104,7 +104,7 @@ def contact_doppler(
             continue
         index = np.array(members)
         start, end = plan.start_s[index], plan.end_s[index]
-        count = np.maximum(np.ceil((end - start) / SAMPLE_S).astype(int), 1) + 1
+        count = np.clip(np.ceil((end - start) / SAMPLE_S).astype(int), *PARTS) + 1
         first = np.concatenate([[0], np.cumsum(count)[:-1]])
         part = (np.arange(count.sum()) - np.repeat(first, count)) / np.repeat(count - 1, count)
         times = np.repeat(start, count) + part * np.repeat(end - start, count)
@@ -116,3 +116,15 @@ def contact_doppler(
             high, low = np.maximum.reduceat(values, first), np.minimum.reduceat(values, first)
             out[key][index] = np.where(high >= -low, high, low)
     return out
+
+
+def doppler_frame(plan: Any, tracks: Tracks, nodes: Iterable[Node], *, two_way: bool = False):
+    """The contact table (pandas) with the columns of ``contact_doppler`` at its end."""
+    import pandas as pd
+
+    frame = plan.frame.copy()
+    for name, values in contact_doppler(plan, tracks, nodes, two_way=two_way).items():
+        column = pd.array(values.filled(0.0), dtype="Float64")
+        column[np.ma.getmaskarray(values)] = pd.NA
+        frame[name] = column
+    return frame

@@ -17,6 +17,7 @@ from orbits.errors import InputError
 if TYPE_CHECKING:
     import xarray
 
+    from cislunar.budget import Budget
     from cislunar.contacts import ContactPlan
     from cislunar.network import TemporalNetwork
     from cislunar.nodes import Node
@@ -53,6 +54,32 @@ class Results:
     def contacts(self) -> pd.DataFrame:
         """The contact table, one row a directed contact."""
         return self.plan.frame
+
+    def doppler(self, *, two_way: bool = False) -> pd.DataFrame:
+        """The contact table, with each contact's Doppler shift (Hz) and rate (Hz/s) at its end."""
+        from cislunar.doppler import doppler_frame
+
+        return doppler_frame(self.plan, self.tracks, self.nodes, two_way=two_way)
+
+    def budget(self, contact_id: str, t_s: float | None = None) -> Budget:
+        """The link budget of a contact at ``t_s`` (s; its start), line by line.
+
+        Raises InputError for a contact the plan does not have, or one without a budget.
+        """
+        from cislunar.links import budget_at
+
+        found = (self.plan.contact_id == contact_id).nonzero()[0]
+        if not found.size:
+            raise InputError(f"no contact {contact_id!r}", value=contact_id, allowed="c000001 ...")
+        k = int(found[0])
+        names = {n.name: n for n in self.nodes}
+        source, target = names[str(self.plan.source[k])], names[str(self.plan.target[k])]
+        ends = ((source, self.plan.terminal_source[k]), (target, self.plan.terminal_target[k]))
+        if self.plan.kind[k] == "surface-surface":
+            raise InputError(f"{contact_id} joins neighbours on the ground and has no budget")
+        tx, rx = (next(t for t in node.terminals if t.id == name) for node, name in ends)
+        at = float(self.plan.start_s[k]) if t_s is None else t_s
+        return budget_at(self.tracks, source, target, tx, rx, at)
 
     @cached_property
     def network(self) -> TemporalNetwork:

@@ -372,7 +372,7 @@ def test_doppler_of_contacts_is_the_extreme_within_them():
     from dataclasses import replace
 
     nodes = [replace(user, terminals=(terminal("user-x-dte"),))]
-    spans = Intervals.from_pairs([(100.0, 400.0), (5000.0, 20000.0), (70000.0, 70030.0)])
+    spans = Intervals.from_pairs([(100.0, 400.0), (5000.0, 8500.0), (70000.0, 70030.0)])
     plan = SimpleNamespace(
         source=np.array(["pole"] * 3, dtype=object), target=np.array(["low"] * 3, dtype=object),
         terminal_source=np.array(["user-x-dte"] * 3, dtype=object),
@@ -390,3 +390,31 @@ def test_doppler_of_contacts_is_the_extreme_within_them():
         assert abs(out["doppler_rate_hz_s_max"][k]) == pytest.approx(np.abs(rate).max(), rel=3e-2)
         assert out["doppler_hz_start"][k] == pytest.approx(shift[0], abs=1e-3)
         assert out["doppler_hz_end"][k] == pytest.approx(shift[-1], abs=1e-3)
+
+
+# --- clouds ------------------------------------------------------------------------------------
+
+
+def test_clouds_are_a_figure_beside_the_clear_sky():
+    from cislunar.clouds import cloud_frame
+    from cislunar.nodes import Node
+
+    names = np.array(["relay", "relay", "relay", "relay"], dtype=object)
+    plan = SimpleNamespace(
+        source=names, target=np.array(["a", "b", "c", "a"], dtype=object), span_s=100.0,
+        start_s=np.array([0.0, 20.0, 60.0, 0.0]), end_s=np.array([40.0, 60.0, 80.0, 100.0]),
+        band=np.array(["optical", "optical", "optical", "K_down"], dtype=object),
+    )  # fmt: skip
+    nodes = [Node("a", "station", cloud_free_frac=0.5), Node("b", "station", cloud_free_frac=0.7),
+             Node("c", "station"), Node("relay", "spacecraft")]  # fmt: skip
+    frame = cloud_frame(plan, nodes)
+    assert len(frame) == 1
+    row = frame.iloc[0]
+    assert row["availability_frac"] == pytest.approx(0.8)
+    # 20 s of a alone, 20 s of both, 20 s of b alone; c states nothing and is named
+    assert row["availability_cloud_frac"] == pytest.approx(0.2 * 0.5 + 0.2 * 0.85 + 0.2 * 0.7)
+    assert row["stations_without_figure"] == "c"
+    rng = np.random.default_rng(0)  # the same by throwing dice
+    clear = rng.random((200000, 2)) < [0.5, 0.7]
+    dice = 0.2 * clear[:, 0].mean() + 0.2 * clear.any(1).mean() + 0.2 * clear[:, 1].mean()
+    assert row["availability_cloud_frac"] == pytest.approx(dice, abs=2e-3)

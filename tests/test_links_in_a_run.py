@@ -1,0 +1,86 @@
+"""Patterns, conditions and air in a whole run: contacts, budgets, Doppler and the causes of gaps."""
+
+import numpy as np
+import pytest
+
+import cislunar
+from cislunar.clouds import cloud_frame
+from orbits.errors import InputError
+
+BASE = {
+    "name": "small", "epoch": "2030-03-01T00:00:00 UTC", "duration_days": 1.0, "step_s": 60,
+    "fidelity": "kepler", "options": [],
+    "spacecraft": [
+        {"name": "relay", "terminals": ["relay-x-earth", "relay-s", "optical-trunk"],
+         "orbit": {"kind": "keplerian", "frame": "MOON_OP", "semi_major_axis_km": 6541.4,
+                   "eccentricity": 0.6, "inclination_deg": 56.2, "raan_deg": 0,
+                   "argument_of_periapsis_deg": 90, "mean_anomaly_deg": 0}},
+    ],
+    "assets": [{"name": "site", "latitude_deg": -86, "longitude_deg": 0, "terminals": ["user-s-medium"],
+                "needs": [{"service": "relay", "min_rate_bps": 1e5, "availability_frac": 0.9}]}],
+}  # fmt: skip
+STATION = {
+    "name": "g", "latitude_deg": 36.14, "longitude_deg": 138.35, "height_m": 1500,
+    "min_elevation_deg": 10, "terminals": ["station-34m-x", "optical-ground"],
+    "cloud_free_frac": 0.45,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return cislunar.run(cislunar.Scenario(**BASE, ground_stations=[STATION]))
+
+
+def test_budget_and_doppler_of_a_contact(plain):
+    plan = plain.plan
+    assert len(plan) > 3
+    for k in np.random.default_rng(1).integers(0, len(plan), 12):
+        middle = 0.5 * (plan.start_s[k] + plan.end_s[k])
+        budget = plain.budget(plan.contact_id[k], middle)
+        assert budget.rate_bps == plan.rate_bps[k]
+        assert budget.margin_db >= plan.margin_db[k] - 1e-6
+        assert str(plan.source[k]) in budget.title
+    frame = plain.doppler()
+    assert list(frame.columns[: len(plain.contacts.columns)]) == list(plain.contacts.columns)
+    radio = frame[frame["band"] != "optical"]
+    # no faster than 4 km/s anywhere here: 4 / c of the carrier
+    assert radio["doppler_hz_max"].abs().max() < 8.5e9 * 4 / 299792.458
+    assert radio["doppler_hz_max"].abs().min() > 0.0
+    with pytest.raises(InputError, match="no contact"):
+        plain.budget("c999999")
+
+
+def test_clouds_stand_beside_the_clear_sky(plain):
+    frame = cloud_frame(plain.plan, plain.nodes)
+    assert set(frame["direction"]) == {"to Earth", "from Earth"}
+    ratio = frame["availability_cloud_frac"] / frame["availability_frac"]
+    assert np.allclose(ratio.astype(float), 0.45)
+
+
+def test_a_keep_out_and_maintenance_show_as_causes(plain):
+    blocked = {
+        **STATION,
+        "access_conditions": {"not": {"kind": "azimuth-elevation", "azimuth_deg": [90, 180]}},
+        "maintenance": [{"every": "day", "at": 13, "hours": 1}],
+    }
+    bound = cislunar.run(cislunar.Scenario(**BASE, ground_stations=[blocked]))
+    before = plain.plan.intervals("relay", "g")
+    after = bound.plan.intervals("relay", "g")
+    assert 0.0 < after.total_s < before.total_s
+    assert (after - before).total_s < 1e-3
+    lost = bound.gap_causes.groupby("cause")["duration_s"].sum()
+    was = plain.gap_causes.groupby("cause")["duration_s"].sum()
+    assert lost["station-mask"] > was.get("station-mask", 0.0) + 600.0
+    assert "station-mask" in set(bound.access["closes_by"])
+    hour = (13 * 3600.0, 14 * 3600.0)
+    assert not after.clip(*hour).total_s
+
+
+def test_the_modelled_air_changes_links_and_says_so():
+    pytest.importorskip("itur")
+    air = {"model": "itu-r", "availability_percent": 99.9}
+    wet = cislunar.run(cislunar.Scenario(**BASE, ground_stations=[STATION], atmosphere=air))
+    k = int(np.flatnonzero(wet.plan.band == "X_down")[0])
+    lines = {n: v for n, v, _ in wet.budget(wet.plan.contact_id[k]).lines}
+    assert lines["atmosphere"] < -0.1
+    assert next(n for n in wet.nodes if n.name == "g").atmosphere == "itu-r 99.9 %"
