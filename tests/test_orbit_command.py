@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cislunar.one_orbit import build_one
+from cislunar.one_orbit import build_one, printed
 from orbits.errors import InputError
 
 
@@ -57,3 +57,44 @@ def test_members_that_are_not_there(family, given, flag):
         build_one(family, given)
     assert flag in str(fault.value)
     assert "allowed" in str(fault.value)
+
+
+def test_what_it_costs_to_stay():
+    """A campaign through the command's own function: figures by name, and what others paid."""
+    errors = {"navigation_km": 0.3, "navigation_m_s": 0.003}
+    figures = build_one(
+        "halo", {"amplitude_z_km": 13000}, fidelity="ephemeris", epoch="2030-03-01T00:00:00 UTC",
+        days=30, keeping={"samples": 4, "errors": errors, "seed": 1},
+    )  # fmt: skip
+    assert figures["samples"] == 4
+    assert 0.5 < figures["annual_cost_mean_m_s"] < 20.0
+    assert figures["annual_cost_p5_m_s"] <= figures["annual_cost_p95_m_s"]
+    assert any("queqiao-1" in other for other in figures["others"])
+    assert "annual_cost_mean_m_s" in printed(figures)
+
+
+@pytest.mark.parametrize(
+    ("family", "given", "keeping", "flag"),
+    [
+        ("dro", {"amplitude_km": 70000}, {"errors": {"navigation_km": 1.0}}, "--navigation-m-s"),
+        (
+            "dro", {"amplitude_km": 70000},
+            {"errors": {"navigation_km": 1.0, "navigation_m_s": 0.01}}, "--box-deg",
+        ),
+        (
+            "dro", {"amplitude_km": 70000},
+            {"errors": {"navigation_km": -1.0, "navigation_m_s": 0.01}}, "--navigation-km",
+        ),
+    ],
+)  # fmt: skip
+def test_what_keeping_wants(family, given, keeping, flag):
+    with pytest.raises(InputError, match=flag):
+        build_one(
+            family, given, fidelity="ephemeris", epoch="2030-03-01T00:00:00 UTC", days=30,
+            keeping={"samples": 2, **keeping},
+        )  # fmt: skip
+
+
+def test_keeping_is_flown():
+    with pytest.raises(InputError, match="--station-keeping"):
+        build_one("dro", {"amplitude_km": 70000}, keeping={"samples": 2, "errors": {}})
