@@ -48,7 +48,7 @@ from orbits.spatial_dro import fly_spatial
 from orbits.trajectory import Trajectory
 
 _AIM_DAYS = 0.004
-_SHIFTS_DEG = (0.0, 2.5, -2.5)  # from which a DRO's phase is tried
+_FLED = 2.0  # times the apolune: that far out an orbit is no longer near it
 _FIT_DAYS, _FIT_REVS = 366.0, 80  # a DRO's mean period is fitted over a year or 80 revolutions
 _FAR_KM, _FAR_DEGREE = 15_000.0, 4  # that far out, harmonics above this degree choose nothing
 
@@ -160,19 +160,37 @@ def _grid(start_s, end_s, step_s):
 
 
 def _fly_stable(task: Task, t):
-    """States (N, 6) on the grid and notes, for a DRO: one state, flown."""
+    """States (N, 6) on the grid and notes, for a DRO: one state, flown.
+
+    The state is fitted; where that fails, it is the epoch's of a trajectory shot in pieces.
+    """
     failed: ConvergenceError | None = None
-    for shift_deg in _SHIFTS_DEG:  # large ones last only from some of the phases allowed
-        for by_angle in (False, True):
-            try:
-                return _fly_fitted(task, t, by_angle, shift_deg)
-            except ConvergenceError as fault:
-                failed = failed or fault
+    for by_angle in (False, True):
+        try:
+            return _fly_fitted(task, t, by_angle)
+        except ConvergenceError as fault:
+            failed = failed or fault
     assert failed is not None
-    raise failed
+    if not task.start_s <= 0.0 <= task.end_s:
+        raise failed
+    states, notes = fly_unstable(task, np.zeros(1))
+    flown = _flown(task, t, states[0])
+    if np.linalg.norm(flown[:, :3], axis=1).max() > _FLED * task.orbit.apolune_km:
+        raise failed
+    return flown, notes | {
+        "worst_position_gap_m": 0.0,
+        "worst_velocity_gap_mm_s": 0.0,
+        "state_km_km_s": states[0].tolist(),
+    }
 
 
-def _fly_fitted(task: Task, t, by_angle, shift_deg):
+def _flown(task, t, state):
+    return propagate(
+        state, task.epoch, t, task.model, task.ephemeris, rtol=1e-13, **task.craft
+    ).states
+
+
+def _fly_fitted(task: Task, t, by_angle):
     period_s = locked_s(task.orbit)
     shape = native(task.orbit)
     revs = min(max(_FIT_DAYS * DAY_S, task.end_s) / period_s, _FIT_REVS)
@@ -188,7 +206,7 @@ def _fly_fitted(task: Task, t, by_angle, shift_deg):
         model = replace(model, degree=_FAR_DEGREE)  # for the choice of state; the flight has all
     # a choice, not the flight: a looser tolerance does
     arc = replace(task.arc(*span), model=model, rtol=1e-10)
-    phase, length, state, hint = task.phase_deg + shift_deg, period_s, None, None
+    phase, length, state, hint = task.phase_deg, period_s, None, None
     worst, mean_s, events = (math.inf, math.inf), period_s, None
     needed = max(abs(task.start_s), abs(task.end_s))
     for _ in range(RETRIES):
@@ -204,7 +222,7 @@ def _fly_fitted(task: Task, t, by_angle, shift_deg):
         events = phase_events(
             task.orbit, arc.both_ways(state, dense), task.epoch, dense, task.ephemeris
         )
-        mean_s, found = measured(events.phase_zero_s, period_s)
+        mean_s, found = measured(events.phase_zero_s, period_s, dense[0])
         fault = wrapped(task.phase_deg - (task.phase_deg if found is None else found))
         slow = period_s - mean_s
         worst = (abs(fault), abs(slow) / DAY_S)
@@ -216,8 +234,7 @@ def _fly_fitted(task: Task, t, by_angle, shift_deg):
             f"the DRO's mean revolution could not be locked: {worst[1]:.3f} days and "
             f"{worst[0]:.1f} degrees off"
         )
-    flown = propagate(state, task.epoch, t, task.model, task.ephemeris, rtol=1e-13, **task.craft)
-    return flown.states, {
+    return _flown(task, t, state), {
         "mean_period_days": mean_s / DAY_S,
         "locked_period_days": period_s / DAY_S,
         "locked_to": locked_to(task.orbit),

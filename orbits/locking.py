@@ -46,6 +46,7 @@ _BY_ANGLE, _WHOLE = ("angle", "angle whole", "homotopy"), ("time whole", "angle 
 
 # nodes in a revolution, in turns: an NRHO's keep away from perilune (half a turn)
 _TURNS = {
+    "dro": np.arange(8) / 8,
     "halo": np.arange(8) / 8,
     "nrho": np.array([0.0, 0.15, 0.3, 0.4, 0.6, 0.7, 0.85]),
     "lyapunov": np.arange(8) / 8,
@@ -127,21 +128,23 @@ def within_data(task, low_s, high_s):
     return max(low_s, min(first, task.start_s)), min(high_s, max(last, task.end_s))
 
 
-def measured(events_s, period_s):
-    """Mean revolution (s) by a line through the events, and the phase (degrees) at the epoch."""
+def measured(events_s, period_s, begins_s):
+    """Mean revolution (s) by a line through the events, and the phase (degrees) at the epoch.
+
+    A flight that ``begins_s`` too late to hold the event before the epoch for certain (the data
+    begin there) is read from the events after it, lest two readings alternate.
+    """
     if len(events_s) < 2:
         return period_s, None
     number = np.arange(len(events_s))
     mean_s = float(np.polyfit(number, events_s, 1)[0]) if len(events_s) > 2 else float(
         events_s[1] - events_s[0]
     )  # fmt: skip
-    if events_s[0] <= 0.0 < events_s[-1]:
+    if begins_s < -1.1 * period_s and events_s[0] <= 0.0 < events_s[-1]:
         k = int(np.searchsorted(events_s, 0.0, side="right")) - 1
-        phase = 360.0 * -events_s[k] / (events_s[k + 1] - events_s[k])
-    else:
-        nearest = events_s[np.argmin(np.abs(events_s))]
-        phase = (-360.0 * nearest / mean_s) % 360.0
-    return mean_s, phase
+        return mean_s, 360.0 * -events_s[k] / (events_s[k + 1] - events_s[k])
+    nearest = events_s[np.argmin(np.abs(events_s))]
+    return mean_s, (-360.0 * nearest / mean_s) % 360.0
 
 
 def _shown(task, events):
@@ -172,7 +175,7 @@ def wrapped(angle_deg):
 
 
 def fly_unstable(task: Task, t):
-    """States (N, 6), km and km/s, MOON_ICRF, on the grid, and notes; for all orbits but the DRO."""
+    """States (N, 6), km and km/s, MOON_ICRF, on the grid, and notes, of an orbit shot in pieces."""
     remarks = []
     period_s, basis = locked_s(task.orbit), locked_to(task.orbit)
     if basis == "height":
@@ -390,7 +393,7 @@ def _read(task, arc, nodes, phase_deg, period_s, reference, weights, way) -> _Fo
     dense = np.arange(t[0], t[-1], period_s / SAMPLES_PER_REV)
     states = arc.between(t, nodes.states, dense)
     events = phase_events(task.orbit, states, task.epoch, dense, task.ephemeris)
-    mean_s, phase = measured(events.phase_zero_s, period_s)
+    mean_s, phase = measured(events.phase_zero_s, period_s, dense[0])
     shown = _shown(task, events)
     lowest_s = float(events.perilune_s[np.argmin(np.where(shown, events.perilune_km, math.inf))])
     return _Found(
