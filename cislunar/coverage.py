@@ -265,12 +265,15 @@ def map_coverage(
     operator: str | None = None,
     edge_gaps: str = "bound",
     least_assets: int = 1,
+    limits: tuple[float, float, float] | None = None,
 ) -> xarray.Dataset | None:
     """Coverage of the scenario's regions: the dataset of ``coverage.nc``; None without regions.
 
     ``relay_live``: for each relay, when (s) a live path to Earth starts there. ``world`` gives the
     Moon's attitude. ``signals``: navigation sources (``positioning.map_signals``). ``operator``:
-    the map's user for the sharing policy (default: the operator of most assets).
+    the map's user for the sharing policy (default: the operator of most assets). ``edge_gaps`` and
+    ``least_assets``: see ``cell_views``. ``limits``: see ``cell_fixes``; with them the dataset has
+    ``positioning_served_frac``.
 
     Positioning is taken at every n-th epoch, n the least that keeps a region under ten million
     cell-epochs: see the attribute ``positioning_step_s``.
@@ -303,7 +306,9 @@ def map_coverage(
         live[i] = relay_live.get(node.name, Intervals()).contains(t_s)
     relay = np.array([_has(n, "relay") for n in craft], dtype=bool)
     navigators = [i for i, n in enumerate(craft) if n.name in signals]
-    columns: dict[str, list[Any]] = {name: [] for name in DEFINITIONS}
+    served = {} if limits is None else {"positioning_served_frac": _served_definition(limits)}
+    definitions = DEFINITIONS | served
+    columns: dict[str, list[Any]] = {name: [] for name in definitions}
     places: dict[str, list[Any]] = {
         k: [] for k in ("latitude", "longitude", "region", "nside", "index", "area", "height")
     }
@@ -321,9 +326,9 @@ def map_coverage(
             cells.units, positions[navigators, ::stride], mask,
             [signals[craft[i].name] for i in navigators], multipath_m,
             step_elevation_rad=step_elevation_rad, serving=serving[navigators, ::stride],
-            height_km=height_km,
+            height_km=height_km, limits=limits,
         )  # fmt: skip
-        for name in DEFINITIONS:
+        for name in definitions:
             columns[name].append(views[name] if name in views else fixes[name])
         places["latitude"].append(cells.latitude_deg)
         places["longitude"].append(cells.longitude_deg)
@@ -336,13 +341,19 @@ def map_coverage(
         about["mask"].append(f"{region.name}: {region.min_elevation_deg:g}")
         about["fix_step"].append(f"{region.name}: {stride * step_s:g}")
     about["gaps"], about["least"] = [edge_gaps], [str(least_assets)]
-    return _dataset(xarray, columns, places, about, scenario, step_s, operator, craft)
+    return _dataset(xarray, columns, definitions, places, about, scenario, step_s, operator, craft)
 
 
-def _dataset(xarray, columns, places, about, scenario, step_s, operator, craft):
+def _served_definition(limits: tuple[float, float, float]) -> tuple[str, str]:
+    parts = zip(("3D RMS error {:g} m", "PDOP {:g}", "GDOP {:g}"), limits, strict=True)
+    bounds = ", ".join(text.format(v) for text, v in parts if math.isfinite(v))
+    return "1", f"share of the positioning epochs with a fix within {bounds or 'no limit'}"
+
+
+def _dataset(xarray, columns, definitions, places, about, scenario, step_s, operator, craft):
     data = {}
     for name, parts in columns.items():
-        unit, definition = DEFINITIONS[name]
+        unit, definition = definitions[name]
         attributes = {"units": unit, "definition": definition}
         if name in (*EMPTY_WITHOUT_FIX, *EMPTY_WITHOUT_REVISIT):
             # in memory xarray knows missing values as NaN only; in the file they are _FillValue

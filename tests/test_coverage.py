@@ -22,6 +22,7 @@ from cislunar.coverage import (
     unit_vectors,
 )
 from cislunar.dop import dop
+from cislunar.schema import Region
 from orbits.epoch import Epoch
 from orbits.intervals import Intervals
 from orbits.propagate import cr3bp_path
@@ -283,7 +284,7 @@ RELAY = SimpleNamespace(role="relay", transmit=object())
 NAV = SimpleNamespace(role="navigation", transmit=object())
 
 
-def small_map(regions, live=None, policy=None):
+def small_map(regions, live=None, policy=None, **more):
     t = np.linspace(0.0, 86400.0, 145)
     rng = np.random.default_rng(5)
     nodes, states = [], {}
@@ -306,7 +307,7 @@ def small_map(regions, live=None, policy=None):
     )  # fmt: skip
     signals = {f"s{i}": Signal(5.0, (1e-9, 1e-9), (5e4, 5e4)) for i in range(1, 6)}
     live = {"s0": Intervals([0.0], [43200.0])} if live is None else live
-    return map_coverage(scenario, tracks, nodes, live, world, signals=signals, multipath_m=0.5)
+    return map_coverage(scenario, tracks, nodes, live, world, signals=signals, multipath_m=0.5, **more)
 
 
 def test_the_dataset_is_the_contracts(tmp_path):
@@ -335,6 +336,24 @@ def test_the_dataset_is_the_contracts(tmp_path):
     with h5netcdf.File(tmp_path / "coverage.nc") as raw:
         for name in CONTRACT:
             assert not np.isnan(raw[name][:]).any(), name
+
+
+def test_limits_heights_and_rules_reach_the_dataset():
+    from cislunar.figures_of_merit import area_statistics, satisfied_area_frac
+
+    low = FakeRegion("low", latitude_max_deg=-30.0, cell_count=48)
+    high = Region(name="high", cell_count=48, height_m=100e3, min_elevation_deg=-10.0)
+    data = small_map((low, high), limits=(50.0, math.inf, 6.0), edge_gaps="drop", least_assets=2)
+    assert (data["positioning_served_frac"] <= data["positioning_availability_frac"]).all()
+    assert "GDOP 6" in data["positioning_served_frac"].attrs["definition"]
+    assert (data.attrs["edge_gaps"], data.attrs["least_assets"]) == ("drop", "2")
+    assert set(data["height_m"].values) == {0.0, 100e3}
+    whole = data["area_km2"].values[data["region"].values == "high"].sum()
+    assert whole == pytest.approx(4 * math.pi * 1737.4**2)
+    # from 100 km one sees below the horizontal, and so more
+    seen = [area_statistics(data, "visible_mean", name)["mean"] for name in ("low", "high")]
+    assert seen[1] > seen[0]
+    assert 0.0 <= satisfied_area_frac(data, "longest_gap_s", "low", at_most=3600.0) <= 1.0
 
 
 def test_policy_and_live_paths_count():
