@@ -172,7 +172,7 @@ def _fitted(reference, task: Task, arc: Arc, period_s, wanted_nd, low, high) -> 
         first_s, last_s = sorted((0.0, math.copysign(HEIGHT_REVS * period_s, end_s)))
     phase_deg = task.phase_deg * task.orbit.revolutions
     phase, length = phase_deg, period_s
-    best, least, kept = None, math.inf, (reference, phase, length)
+    best, least, kept, nearest = None, math.inf, (reference, phase, length), math.inf
     for _ in range(_RETRIES):
         try:
             state, reached, _ = fit_state(
@@ -202,6 +202,7 @@ def _fitted(reference, task: Task, arc: Arc, period_s, wanted_nd, low, high) -> 
         fault = (phase_deg - found + 180.0) % 360.0 - 180.0
         slow = period_s - mean_s
         locked = max(abs(fault) / PHASE_DEG, abs(slow) / DAY_S / LOCK_DAYS)
+        nearest = min(nearest, locked)
         off = max(locked, abs(height_nd / wanted_nd - 1) / HEIGHT)
         if locked < 1 and off < least:
             least, kept = off, (reference, phase, length)
@@ -219,9 +220,14 @@ def _fitted(reference, task: Task, arc: Arc, period_s, wanted_nd, low, high) -> 
         lift = reference.lift * (wanted_nd / height_nd) ** 0.8
         reference = replace(reference, pace=pace, lift=lift)
     if best is None or least > MOST / HEIGHT:
+        far = (
+            f"{nearest:.1f} times as far off"
+            if best is None
+            else f"a height {HEIGHT * least:.0%} off"
+        )
         raise ConvergenceError(
-            "no flight of the spatial DRO keeps its mean revolution, phase and height",
-            residual=least,
+            "no flight of the spatial DRO keeps its mean revolution (0.01 day), phase (3 degrees) "
+            f"and height (10 %): the nearest is {far}"
         )
     return best
 

@@ -293,13 +293,6 @@ def test_spatial_dros_repeat_and_have_their_height(revolutions, height):
     np.testing.assert_allclose(again.state_nd, orbit.state_nd, atol=1e-9)
 
 
-def test_a_spatial_dro_that_never_repeats_is_refused_with_those_that_do():
-    with pytest.raises(FamilyError, match="quasi-periodic") as fault:
-        dro(70000, amplitude_z_km=30000)
-    assert "amplitude_km 87965 at this height" in str(fault.value)
-    assert fault.value.key == "amplitude_z_km"
-
-
 @pytest.mark.parametrize(
     ("make", "limits"),
     [

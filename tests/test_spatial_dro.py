@@ -10,8 +10,10 @@ from cislunar.checks import check_scenario
 from cislunar.nodes import expand_nodes
 from cislunar.options import add_option
 from cislunar.trajectories import build_trajectories
+from orbits.correct import fly
 from orbits.cr3bp import EARTH_MOON
 from orbits.ephemeris import De440
+from orbits.epoch import Epoch
 from orbits.errors import FamilyError, InputError
 from orbits.families import dro, spatial_dro
 from orbits.forces import ForceModel
@@ -102,6 +104,13 @@ def test_a_periodic_one_is_taken_where_it_has_both_amplitudes():
     periodic = spatial_dro(10000)
     crossing_km = np.hypot(1 - MU - periodic.state_nd[0], periodic.state_nd[2]) * LU
     assert dro(crossing_km, amplitude_z_km=10000).revolutions == 5
+
+
+def test_a_periodic_one_is_flown_too():
+    orbit, start = spatial_dro(30000), Epoch.parse("2030-03-01T00:00:00 UTC")
+    flown = fly(orbit, 0.0, start, 0.0, 28 * DAY, 3600.0, De440.open(), ForceModel.point_mass())
+    assert flown.notes["height_flown_km"] == pytest.approx(30000, rel=0.1)
+    assert flown.notes["mean_period_days"] == pytest.approx(orbit.period_days / 5, abs=0.01)
 
 
 @pytest.fixture(scope="module")
