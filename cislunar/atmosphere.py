@@ -8,12 +8,16 @@ linearly in the cosecant, as they do with the catalogue's figures.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orbits.errors import InputError
+
+if TYPE_CHECKING:
+    from cislunar.nodes import Node
 
 POINTS_DEG = (10.0, 20.0, 90.0)
 HIGHEST_DEG = 89.9  # the recommendation's approximation ends at 90 and itur warns there
@@ -69,3 +73,28 @@ def attenuation_points_db(
         diameter_m,
     )[4]  # fmt: skip
     return float(total[0]), float(total[1]), float(total[2])
+
+
+def air_notes(nodes: Iterable[Node]) -> list[dict[str, str]]:
+    """What the air over the Earth stations of a run was taken to be, in English and Japanese."""
+    stations = [n for n in nodes if n.kind == "station" and n.attenuation]
+    modelled = [n for n in stations if n.atmosphere]
+    listed = [n for n in stations if not n.atmosphere]
+    notes = []
+    if modelled:
+        names = ", ".join(f"{n.name} ({n.atmosphere})" for n in modelled)
+        notes.append(
+            {
+                "en": f"Air by ITU-R P.676, P.618 and P.840, availability of the year: {names}.",
+                "ja": f"大気減衰は ITU-R P.676・P.618・P.840 による（年間稼働率）: {names}。",
+            }
+        )
+    if listed:
+        notes.append(
+            {
+                "en": f"Air over {len(listed)} Earth stations: the catalogue's attenuation, "
+                "exceeded 5 % of the year.",
+                "ja": f"地上局 {len(listed)} 局の大気減衰はカタログの値（年間の5 %で超過）。",
+            }
+        )
+    return notes

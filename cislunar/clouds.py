@@ -62,3 +62,28 @@ def cloud_frame(plan: Any, nodes: Iterable[Node]):
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     frame["availability_cloud_frac"] = frame["availability_cloud_frac"].astype("Float64")
     return frame
+
+
+def cloud_notes(plan: Any, nodes: Iterable[Node]) -> list[dict[str, str]]:
+    """The same in words, English and Japanese, one a sender; nothing where no light is used."""
+    import pandas as pd
+
+    notes: list[dict[str, str]] = []
+    if not any(band == "optical" for band in plan.band):
+        return notes
+    row: Any
+    for row in cloud_frame(plan, nodes).itertuples():
+        if row.direction != "to Earth":
+            continue
+        clear = f"{100 * row.availability_frac:.1f} %"
+        en = f"Optical link of {row.place} to Earth: {clear} of the time under a clear sky"
+        ja = f"{row.place} から地球への光回線: 晴天なら時間の {clear}"
+        if not pd.isna(row.availability_cloud_frac):
+            cloudy = f"{100 * row.availability_cloud_frac:.1f} %"
+            en += f", {cloudy} to be expected with clouds"
+            ja += f"、雲を見込めば {cloudy}"
+        if row.stations_without_figure:
+            en += f"; no cloud figure for {row.stations_without_figure}"
+            ja += f"。雲の値なし: {row.stations_without_figure}"
+        notes.append({"en": en + ".", "ja": ja + "。"})
+    return notes

@@ -8,7 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from cislunar.access import access_frame, find_access
+from cislunar.atmosphere import air_notes
 from cislunar.candidates import explain_gaps, need_of
+from cislunar.clouds import cloud_notes
 from cislunar.comms import CommScores, relay_live, score_comms
 from cislunar.contacts import ContactPlan, plan_contacts
 from cislunar.contention import Contended, contend, navigating
@@ -222,6 +224,7 @@ def _manifest(
                 "ja": f"この期間には運用されていないため除いたもの: {'、'.join(absent)}。",
             }
         )
+    notes += air_notes(results.nodes) + cloud_notes(results.plan, results.nodes)
     return {
         "maker": MAKER,
         "schema_version": SCHEMA_VERSION,

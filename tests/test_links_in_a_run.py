@@ -55,6 +55,8 @@ def test_clouds_stand_beside_the_clear_sky(plain):
     assert set(frame["direction"]) == {"to Earth", "from Earth"}
     ratio = frame["availability_cloud_frac"] / frame["availability_frac"]
     assert np.allclose(ratio.astype(float), 0.45)
+    notes = [note["en"] for note in plain.manifest["notes"] if isinstance(note, dict)]
+    assert any("to be expected with clouds" in text for text in notes)
 
 
 def test_a_keep_out_and_maintenance_show_as_causes(plain):
@@ -84,3 +86,4 @@ def test_the_modelled_air_changes_links_and_says_so():
     lines = {n: v for n, v, _ in wet.budget(wet.plan.contact_id[k]).lines}
     assert lines["atmosphere"] < -0.1
     assert next(n for n in wet.nodes if n.name == "g").atmosphere == "itu-r 99.9 %"
+    assert any("g (itu-r 99.9 %)" in str(note) for note in wet.manifest["notes"])
