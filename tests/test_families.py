@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orbits import families as families_module
 from orbits.continuation import extremes, full_state, jacobi_nd, monodromy_index
 from orbits.cr3bp import EARTH_MOON
 from orbits.errors import FamilyError, InputError
@@ -336,3 +337,46 @@ def test_the_table_is_what_its_builder_makes():
 
     for name, made in (("lyapunov-l2", build_lyapunov(1)), ("butterfly", build_butterfly())):
         np.testing.assert_allclose(made, members(name), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "unit", "make", "read"),
+    [
+        ("lyapunov-l1", "EXTENT", "km", lambda x: lyapunov("L1", x), "extent"),
+        ("lyapunov-l2", "EXTENT", "km", lambda x: lyapunov("L2", x), "extent"),
+        ("lyapunov-l2", "HALF", "days", lambda x: lyapunov("L2", period_days=x), "period_days"),
+        ("halo-l1", "HALF", "days", lambda x: halo("L1", "southern", period_days=x), "period_days"),
+        ("halo-l1", "JACOBI", "", lambda x: halo("L1", "southern", jacobi_nd=x), "jacobi_nd"),
+        ("halo-l2", "AMPLITUDE_Z", "km", lambda x: halo("L2", "southern", x), "amplitude_z_km"),
+        ("halo-l2", "JACOBI", "", lambda x: halo("L2", "southern", jacobi_nd=x), "jacobi_nd"),
+        ("halo-l2", "JACOBI", "", lambda x: nrho("L2", "southern", jacobi_nd=x), "jacobi_nd"),
+        ("halo-l1", "HALF", "days", lambda x: nrho("L1", "southern", period_days=x), "period_days"),
+        ("butterfly", "PERILUNE", "km", lambda x: butterfly("northern", x), "perilune_km"),
+        ("butterfly", "JACOBI", "", lambda x: butterfly("northern", jacobi_nd=x), "jacobi_nd"),
+        ("dro", "JACOBI", "", lambda x: dro(jacobi_nd=x), "jacobi_nd"),
+    ],
+)
+def test_a_lookup_at_and_beyond_folds_is_right_or_refused_with_what_is_allowed(
+    table, column, unit, make, read
+):
+    scale = {"km": LU, "days": 2 * EARTH_MOON.tu_days, "": 1.0}[unit]
+    column = {"HALF": 3, "PERILUNE": 5, "AMPLITUDE_Z": 6, "EXTENT": 7, "JACOBI": 8}[column]
+    values = families_module._table(table, MU)[:, column] * scale
+    low, high = values.min(), values.max()
+    folds = values[np.flatnonzero(np.diff(np.sign(np.diff(values)))) + 1]
+    asked = [0.9 * low, 1.02 * high, *np.linspace(low, high, 7)[1:-1]]
+    asked += [v * (1 + e) for v in folds for e in (-1e-4, -1e-7, 1e-7, 1e-4)]
+    found, refused = 0, []
+    for value in map(float, asked):
+        try:
+            orbit = make(value)
+        except FamilyError as fault:
+            refused.append(fault.allowed)
+            continue
+        found += 1
+        assert low <= value <= high
+        x = orbit.sample(2001)[1][:, 0]
+        got = 0.5 * (x.max() - x.min()) * LU if read == "extent" else getattr(orbit, read)
+        assert got == pytest.approx(value, rel=2e-6)
+    assert found
+    assert all(refused)  # each says what would do
