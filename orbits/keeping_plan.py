@@ -158,6 +158,8 @@ class DriftPlan:
         middle = memory.setdefault("middle_s", np.zeros(count))
         arriving = due == k
         due[arriving] = -1
+        if not (self.look[k] or arriving.any()):
+            return dv, done
         lag = self.lag_s(flight, estimates, t)
         if self.hold == "transfer" and arriving.any():  # the second impulse: fly as it does
             dv[arriving] = self._alongside(flight, estimates, t, lag)[arriving]
