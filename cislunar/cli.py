@@ -209,9 +209,7 @@ def orbit(
     box_deg: Annotated[
         float | None, typer.Option(help="DRO, keplerian: phase it may drift, deg")
     ] = None,
-    hold: Annotated[
-        str, typer.Option(help="DRO, keplerian: phase, period or transfer")
-    ] = "phase",
+    hold: Annotated[str, typer.Option(help="DRO, keplerian: phase, period or transfer")] = "phase",
     seed: Annotated[int, typer.Option(min=0, help="of the drawn errors")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
@@ -344,6 +342,30 @@ def resilience(
                 )
         for path in write_resilience(found, folder):
             print(path)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="contact plan file", metavar="BEFORE")],
+    after: Annotated[Path, typer.Argument(help="contact plan file", metavar="AFTER")],
+    out: Annotated[Path | None, typer.Option(help="FILE.csv to write all differences to")] = None,
+) -> None:
+    """Tells in which intervals two contact plans differ."""
+    with exit_codes():
+        from cislunar.plan_compare import compare_plans, load_contacts
+
+        found = compare_plans(load_contacts(before), load_contacts(after))
+        for change, rows in found.groupby("change"):
+            pairs = rows[["source", "target"]].drop_duplicates()
+            print(
+                f"{change}: {len(rows)} intervals, {rows['duration_s'].sum() / 3600:.3f} h, "
+                f"{len(pairs)} pairs"
+            )
+        if found.empty:
+            print("the plans are the same")
+        if out is not None:
+            found.to_csv(out, index=False, lineterminator="\n")
+            print(out)
 
 
 @catalog_app.command("list")
