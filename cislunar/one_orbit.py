@@ -13,6 +13,16 @@ FAMILIES = ("dro", "halo", "nrho", "lyapunov", "butterfly", "keplerian")
 FIDELITIES = ("cr3bp", "ephemeris")
 DEFAULT_EPOCH = "2030-01-01T00:00:00 UTC"  # an orbit that is not flown depends on no epoch
 NAIF_ID = -100001
+_NOTES = {  # what an orbit flown in the ephemeris tells besides, by the name it is printed under
+    "locked_period_days": "locked_period_days",
+    "locked_to": "locked_to",
+    "amplitude_z_flown_km": "amplitude_z_flown_km",
+    "stray_max_km": "strays_km",
+    "phase_deg": "phase_deg",
+    "vertical_period_days": "vertical_period_days",
+    "height_flown_km": "height_flown_km",
+    "remarks": "remarks",
+}
 PREFIXES = ("spacecraft.0.orbit.", "spacecraft.0.orbit")
 
 
@@ -194,11 +204,7 @@ def _flown(trajectory, days: float, period_days: float | None) -> dict[str, Any]
         # one arc, flown without a break, has no gap to speak of
         "worst_position_gap_m": float(notes.get("worst_position_gap_m", 0.0)),
         "worst_velocity_gap_mm_s": float(notes.get("worst_velocity_gap_mm_s", 0.0)),
-        **{
-            name: notes[name]
-            for name in ("phase_deg", "vertical_period_days", "height_flown_km", "remarks")
-            if name in notes
-        },
+        **{name: notes[note] for name, note in _NOTES.items() if note in notes},
     }
 
 
