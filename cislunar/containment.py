@@ -117,21 +117,38 @@ def _series(share: float, dimensions: int) -> np.ndarray:
     return back @ found.reshape(ratio.size, ratio.size) @ back.T
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _clenshaw(n, twice, term, c1, c2):
+    """One step of Clenshaw's recurrence for ``n`` points; ``c1`` and ``c2`` change places after."""
+    for k in range(n):
+        c2[k] = twice[k] * c1[k] - c2[k] + term[k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _evaluate(series, x, y, out):
-    """A double Chebyshev series at points ``x, y`` (N,), by Clenshaw's recurrence."""
-    n, m = series.shape
-    for k in range(x.size):
-        b1, b2 = 0.0, 0.0
-        for i in range(n - 1, -1, -1):
-            c1, c2 = 0.0, 0.0
-            for j in range(m - 1, 0, -1):
-                c1, c2 = 2.0 * y[k] * c1 - c2 + series[i, j], c1
-            term = y[k] * c1 - c2 + series[i, 0]
+    """A double Chebyshev series at points ``x, y`` (N,), 256 at a time."""
+    rows, columns = series.shape
+    tile = 256
+    twice_x, twice_y, term = np.empty(tile), np.empty(tile), np.empty(tile)
+    b1, b2, c1, c2 = np.empty(tile), np.empty(tile), np.empty(tile), np.empty(tile)
+    for k0 in range(0, x.size, tile):
+        n = min(tile, x.size - k0)
+        for k in range(n):
+            twice_x[k], twice_y[k] = 2.0 * x[k0 + k], 2.0 * y[k0 + k]
+        b1[:], b2[:] = 0.0, 0.0
+        for i in range(rows - 1, -1, -1):
+            c1[:], c2[:] = 0.0, 0.0
+            for j in range(columns - 1, 0, -1):
+                term[:] = series[i, j]
+                _clenshaw(n, twice_y, term, c1, c2)
+                c1, c2 = c2, c1
+            for k in range(n):
+                term[k] = 0.5 * twice_y[k] * c1[k] - c2[k] + series[i, 0]
             if i > 0:
-                b1, b2 = 2.0 * x[k] * b1 - b2 + term, b1
-            else:
-                out[k] = x[k] * b1 - b2 + term
+                _clenshaw(n, twice_x, term, b1, b2)
+                b1, b2 = b2, b1
+        for k in range(n):
+            out[k0 + k] = 0.5 * twice_x[k] * b1[k] - b2[k] + term[k]
 
 
 def containment_radius(sigmas, share: float = 0.95) -> np.ndarray:

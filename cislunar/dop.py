@@ -175,7 +175,7 @@ def _fix_variances(user, places, n, sise2, quiet, e, w, out, unit_out, weighted)
 
 
 @njit(cache=True, nogil=True)
-def _passes(unit_out, weighted, limits, horizontal):
+def passes(unit_out, weighted, limits, horizontal):
     """True where a fix is within limits: (RMS m, PDOP, GDOP); an absent limit is infinite."""
     if math.sqrt(unit_out[0] + unit_out[1]) > limits[1]:
         return False
@@ -262,7 +262,7 @@ def walk(
             on_grid = k <= last and now == t[k] and (now < end or final)
             _place(t, now, dt, last, user, sources, index, n, here, places)
             fix = _fix_variances(here, places, n, var, noise, e, w, out, unit_out, weighted)
-            good = fix and _passes(unit_out, weighted, limits, horizontal)
+            good = fix and passes(unit_out, weighted, limits, horizontal)
             if on_grid:
                 if fix:
                     solved[k] = True
@@ -287,7 +287,7 @@ def walk(
                         here, places, n, var, noise, e, w, out, unit_out, weighted
                     )
                     if which == 1:
-                        state = state and _passes(unit_out, weighted, limits, horizontal)
+                        state = state and passes(unit_out, weighted, limits, horizontal)
                     if state == has:
                         high = middle
                     else:

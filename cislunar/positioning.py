@@ -116,10 +116,11 @@ def _percentile(values: np.ndarray, percent: float):
 
 @dataclass(frozen=True)
 class _Found:
-    """The fixes of one user; for a full table also variances (7, T) and what losses leave."""
+    """The fixes of one user; for full tables also variances (7, T), accuracy, what losses leave."""
 
     fixes: Fixes
     spread: np.ndarray | None = None
+    accuracy: tuple[dict[str, Any], ...] = ()
     losses: tuple[Loss, ...] = ()
 
 
@@ -155,8 +156,8 @@ def _row(node: Node, need: Any, found: _Found, verdict: Verdict, span_s: float) 
     }
 
 
-def _accuracy_rows(asset: str, spread: np.ndarray) -> list[dict[str, Any]]:
-    """The rows of ``positioning_accuracy.csv`` of one asset, from variances (7, T)."""
+def _accuracy_rows(spread: np.ndarray) -> tuple[dict[str, Any], ...]:
+    """The rows of ``positioning_accuracy.csv`` but for the asset, from variances (7, T)."""
     up, clock, *axes = np.sqrt(spread[:, spread[0] > 0.0])
     parts = ([axes[0], axes[1]], [up], axes[2:], [clock])
     out = []
@@ -167,12 +168,12 @@ def _accuracy_rows(asset: str, spread: np.ndarray) -> list[dict[str, Any]]:
             "r95": containment_radius(sigma, 0.95),
             "r3sigma": containment_radius(sigma, THREE_SIGMA_FRAC),
         }
-        row: dict[str, Any] = {"asset": asset, "component": name}
+        row: dict[str, Any] = {"component": name}
         for key, values in errors.items():
             row[f"{key}_p50_m"] = _percentile(values, 50)
             row[f"{key}_p95_m"] = _percentile(values, 95)
         out.append(row)
-    return out
+    return tuple(out)
 
 
 def _frame(rows: list[dict[str, Any]], columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
@@ -280,7 +281,8 @@ def score_positioning(
             return _Found(fixes)
         _, spread = fix_variances(t_s, user, states, **fixing)
         names = [n.name for n in sources]
-        return _Found(fixes, spread, loss_tolerance(t_s, user, states, names, fixing | judging))
+        losses = loss_tolerance(t_s, user, states, names, fixing | judging)
+        return _Found(fixes, spread, _accuracy_rows(spread), losses)
 
     rows, accuracy, tolerance, verdicts = [], [], [], {}
     served, solution, enough = {}, {}, {}
@@ -298,10 +300,8 @@ def score_positioning(
             if need is None and not is_receiver(asset):
                 continue
             if not served_only:
-                losses, spread = found[mark].losses, found[mark].spread
-                tolerance += loss_rows(asset.name, losses, need, tracks.epoch, span_s)
-                assert spread is not None
-                accuracy += _accuracy_rows(asset.name, spread)
+                tolerance += loss_rows(asset.name, found[mark].losses, need, tracks.epoch, span_s)
+                accuracy += [{"asset": asset.name, **row} for row in found[mark].accuracy]
             served[asset.name], solution[asset.name] = fixes.served, fixes.solution
             enough[asset.name], verdicts[asset.name] = fixes.enough, verdict
     few_sources = {name: spans.complement(0.0, span_s) for name, spans in enough.items()}

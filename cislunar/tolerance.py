@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from cislunar.dop import _passes, covariance
+from cislunar.dop import passes, covariance
 from cislunar.dop_kernels import GDOP_LIMIT, MIN_SOURCES, NEAREST_KM
 from cislunar.fixes import find_fixes, gates
 from cislunar.needs import judge, worst_window_frac
@@ -66,7 +66,7 @@ def _serves(e, w, n, skip_a, skip_b, up, limits, horizontal, rows, weights, ones
         return False
     if not covariance(rows, weights, m, up, 0.0, weighted):
         return False
-    return _passes(plain, weighted, limits, horizontal)
+    return passes(plain, weighted, limits, horizontal)
 
 
 @njit(cache=True, nogil=True)
