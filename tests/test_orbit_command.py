@@ -47,7 +47,7 @@ def test_flown_orbits(family, given):
 @pytest.mark.parametrize(
     ("family", "given", "flag"),
     [
-        ("dro", {"amplitude_km": 70000, "amplitude_z_km": 30000}, "--amplitude-z-km"),
+        ("dro", {"amplitude_km": 70000, "amplitude_z_km": 380000}, "--amplitude-z-km"),
         ("lyapunov", {"libration_point": "L1", "period_days": 40}, "--period-days"),
         ("butterfly", {"perilune_km": 60000}, "--perilune-km"),
     ],
