@@ -24,14 +24,12 @@ from cislunar.beam import is_shaped, losses_at, losses_db
 from cislunar.budget import (
     FULL,
     LIMB,
-    NAVIGATION_LOW_ELEVATION_DEG,
     OUTSIDE,
     Budget,
     half_beam_rad,
     least_margin_db,
     link_budget,
     margins_at_1km_db,
-    navigation_cn0_dbhz,
 )
 from cislunar.crossings import Grid, Steps, follow, quantity, range_km, scan
 from cislunar.geometry import LOSS_RANGE, OFF_MOON, RANGE, quantity_at
@@ -562,36 +560,7 @@ def close_links(
     return {key: tuple(passes) for key, passes in out.items()}
 
 
-# --- navigation ------------------------------------------------------------------------------
-
-
-def navigation_visible(
-    tracks: Tracks, source: Node, tx: Terminal, user: Node, rx: Terminal, access: Intervals
-) -> Intervals:
-    """When a user can acquire a navigation signal: access, and C/N0 at or above the threshold."""
-    if rx.acquisition_threshold_dbhz is None:
-        raise ValueError(f"terminal {rx.id!r} has no acquisition_threshold_dbhz")
-    eirp = getattr(source, "eirp_override_dbw", None)
-    angles = (None,) if user.kind == "spacecraft" else (0.0, 0.5 * np.pi)
-    limits = [
-        float(
-            10.0
-            ** ((navigation_cn0_dbhz(tx, rx, 1.0, e, eirp) - rx.acquisition_threshold_dbhz) / 20)
-        )
-        for e in angles
-    ]
-    distance = scan(
-        tracks, RANGE, user.name, source.name, [np.nextafter(x, np.inf) for x in limits],
-        windows=access,
-    )  # fmt: skip
-    near = [access - distance.at_least(np.nextafter(x, np.inf)) for x in limits]
-    if len(near) == 1:
-        return near[0]
-    high = elevation_intervals(tracks, user, source, NAVIGATION_LOW_ELEVATION_DEG * DEG)
-    return near[0] | (near[1] & high)  # the low-elevation limit is the shorter one
-
-
 __all__ = [
-    "LinkPass", "budget_at", "close_links", "directed_window", "link_budget", "navigation_cn0_dbhz",
-    "navigation_visible", "pair_links", "sent_for",
+    "LinkPass", "budget_at", "close_links", "directed_window", "link_budget", "pair_links",
+    "sent_for",
 ]  # fmt: skip

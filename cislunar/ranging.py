@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cislunar.access import PairAccess, each
+from cislunar.acquisition import navigation_visible
 from cislunar.budget import navigation_cn0_dbhz
 from cislunar.dop_kernels import NEAREST_KM
 from cislunar.error_budget import code_noise_m
-from cislunar.links import navigation_visible
 from cislunar.pairing import connects, great_circle_km
 from orbits.intervals import Intervals
 

@@ -321,3 +321,32 @@ def test_terminals_without_a_pattern_are_as_before():
         terminal("user-s-low", antenna={"pattern": "isotropic", "pointing_mode": "fixed"})
     with pytest.raises(ValueError, match="hot_bodies without an antenna pattern"):
         terminal("station-34m-x", receive={"hot_bodies": ["moon"]})
+
+
+def test_a_navigation_pattern_decides_what_can_be_acquired(world):
+    from cislunar.acquisition import navigation_visible
+    from cislunar.budget import navigation_cn0_dbhz
+    from cislunar.crossings import range_km
+
+    tracks, nodes, access, _ = world
+    window = access["elfo", "pole"].access
+    rx = terminal("afs-receiver")
+    plain = navigation_visible(
+        tracks, nodes["elfo"], terminal("afs-transmitter"), nodes["pole"], rx, window
+    )
+    # a beam of 6 deg to the nadir leaves the pole out for most of the orbit
+    beam = {"pattern": "gaussian", "half_power_beamwidth_deg": 6.0, "pointing_mode": "nadir"}
+    tx = terminal("afs-transmitter", antenna=beam)
+    found = navigation_visible(tracks, nodes["elfo"], tx, nodes["pole"], rx, window)
+    assert 0.0 < found.total_s < plain.total_s
+    assert (found - plain).total_s < 1e-3
+    pattern = pattern_of(tx, "transmit")
+    for t in np.linspace(600.0, tracks.span_s - 600.0, 200):
+        here = scene.exact("elfo", [t])[:, :3]
+        look = scene.exact("pole", [t])[:, :3] - here
+        loss = pattern.peak_dbi - float(pattern.gain_dbi(angle_rad(-here, look)[0]))
+        _, elevation = azimuth_elevation_rad(tracks, nodes["pole"], "elfo", t)
+        far = range_km(tracks, "elfo", "pole", t)
+        cn0 = float(navigation_cn0_dbhz(tx, rx, far, elevation[0])) - loss
+        if window.contains(t) and abs(cn0 - rx.acquisition_threshold_dbhz) > 0.05:
+            assert found.contains(t) == (cn0 > rx.acquisition_threshold_dbhz)

@@ -10,6 +10,7 @@ import pytest
 
 from cislunar import catalog
 from cislunar.access import find_access
+from cislunar.acquisition import navigation_visible
 from cislunar.budget import (
     FULL,
     LIMB,
@@ -24,7 +25,7 @@ from cislunar.budget import (
     station_model,
 )
 from cislunar.crossings import elevation_rad, range_km
-from cislunar.links import close_links, directed_window, navigation_visible
+from cislunar.links import close_links, directed_window
 from cislunar.pairing import connects, min_elevation_deg, terminal_pairs
 from cislunar.schema import Terminal
 from orbits.constants import C_KM_S, DEG
