@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from cislunar.dop import passes, covariance
+from cislunar.dop import covariance, passes
 from cislunar.dop_kernels import GDOP_LIMIT, MIN_SOURCES, NEAREST_KM
 from cislunar.fixes import find_fixes, gates
 from cislunar.needs import judge, worst_window_frac
