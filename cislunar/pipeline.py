@@ -12,6 +12,7 @@ from cislunar.atmosphere import air_notes
 from cislunar.candidates import explain_gaps, need_of
 from cislunar.clouds import cloud_notes
 from cislunar.comms import CommScores, relay_live, score_comms
+from cislunar.contact_delay import split_by_delay
 from cislunar.contacts import ContactPlan, plan_contacts
 from cislunar.contention import Contended, contend, navigating
 from cislunar.fill import Evaluator, choose_portfolio, rank_options
@@ -73,6 +74,7 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         links = close_links(access, tracks, nodes)
     with bar.stage("contacts"):
         plan = plan_contacts(links, access, nodes, scenario.policy, tracks)
+        plan = split_by_delay(plan, tracks, scenario.contacts.delay_tolerance_s)
         ranging = find_ranging(tracks, nodes, access, scenario.policy)
         contended = contend(plan, nodes, scenario.contention)
         plan = contended.plan
