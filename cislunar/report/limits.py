@@ -17,7 +17,7 @@ def limit_sentences(results, text: Text) -> list[str]:
     days = f"{results.scenario.duration_days:g}"
     out = [text("limit.sample", days=days), *_supply(results, text)]
     if assets and len(results.comm_scores):
-        out.append(text("limit.contention"))
+        out.append(_contention(results, text))
         out += _time_share(results, text)
     out += _places(results, text)
     smooth = sum(getattr(n, "horizon", None) is None for n in assets)
@@ -28,6 +28,14 @@ def limit_sentences(results, text: Text) -> list[str]:
     if len(results.fills):
         out.append(text("limit.cost"))
     return out
+
+
+def _contention(results, text) -> str:
+    decided = results.manifest.get("contention")
+    if decided is None:
+        return text("limit.contention")
+    gap = f"{100.0 * decided['optimality_gap_frac']:.1f}"
+    return text("limit.contended", groups=decided["groups"], exact=decided["exact_groups"], gap=gap)
 
 
 def _supply(results, text):
