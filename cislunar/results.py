@@ -178,6 +178,8 @@ def load_results(folder: str | os.PathLike) -> Results:
         trajectories[name] = read
     tables = {
         attribute: pd.read_csv(folder / name, keep_default_na=True)
+        if (folder / name).is_file()
+        else pd.DataFrame()  # a folder of an earlier version lacks the tables added since
         for attribute, name in TABLES.items()
         if attribute != "contacts"
     }

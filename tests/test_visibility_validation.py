@@ -41,7 +41,9 @@ def test_highest_elevation_passes_and_earth_occultation(validation, evidence, ca
         d = places - radius * up
         elevation = np.degrees(np.arcsin(d @ up / np.linalg.norm(d, axis=1)))
         worst = max(worst, abs(elevation.max() - expected["max_elevation_deg"]))
-        twice = cell_views(up[None], np.tile(places, (2, 1))[None], 5.0 * DEG, 1.0, radius_km=radius)
+        twice = cell_views(
+            up[None], np.tile(places, (2, 1))[None], 5.0 * DEG, 1.0, radius_km=radius
+        )
         # over two turns a pass cut by the ends is seen at both of them
         passes = int(twice["access_count"][0])
         first = elevation[0] >= 5.0 and elevation[-1] >= 5.0
@@ -172,7 +174,9 @@ def test_the_earth_from_the_south_pole(validation, evidence):
         sine = (d * pole).sum(axis=1) / np.linalg.norm(d, axis=1)
         elevation = np.degrees(np.arcsin(sine))
         expected = case["expected"][name]
-        for got, want in zip((elevation.min(), elevation.max()), expected["elevation_deg"], strict=True):
+        for got, want in zip(
+            (elevation.min(), elevation.max()), expected["elevation_deg"], strict=True
+        ):
             worst["elevation_deg"] = max(worst["elevation_deg"], abs(got - want))
         for mask in (0, 5):
             on = (elevation >= mask).astype(int)
@@ -180,8 +184,12 @@ def test_the_earth_from_the_south_pole(validation, evidence):
             spans = Intervals(t[edges[::2]], np.append(t, t[-1] + step_s)[edges[1::2]])
             figures = figures_of([spans], t[-1] + step_s)
             percent, gap = 100 * figures["availability_frac"], figures["longest_gap_s"] / 86400.0
-            worst["percent"] = max(worst["percent"], abs(percent - expected[f"percent_el_ge_{mask}"]))
-            worst["gap_days"] = max(worst["gap_days"], abs(gap - expected[f"max_gap_d_el_ge_{mask}"]))
+            worst["percent"] = max(
+                worst["percent"], abs(percent - expected[f"percent_el_ge_{mask}"])
+            )
+            worst["gap_days"] = max(
+                worst["gap_days"], abs(gap - expected[f"max_gap_d_el_ge_{mask}"])
+            )
     for key, unit in (("elevation_deg", "deg"), ("percent", "percent"), ("gap_days", "days")):
         evidence(
             f"Direct-to-Earth visibility at the south pole: {key.split('_')[0]}",
@@ -201,7 +209,9 @@ def test_coverage_angle_at_apoapsis(validation, evidence):
     case = validation("elfo.yaml", "coverage_half_angle")
     given = case["inputs"]
     radius_km = given["a_km"] * (1.0 + given["e"])
-    angle = math.degrees(math.acos(float(cosine_thresholds(radius_km, given["mask_deg"] * DEG, 1737.4))))
+    angle = math.degrees(
+        math.acos(float(cosine_thresholds(radius_km, given["mask_deg"] * DEG, 1737.4)))
+    )
     evidence(
         "Half-angle of coverage at apoapsis", case["source"]["title"], 1,
         abs(angle - case["expected"]["theta_deg"]), case["tolerance"]["theta_deg"], "deg",
