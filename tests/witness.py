@@ -159,10 +159,9 @@ def _itrs_to_gcrs(et):
 
 
 @njit(cache=True, nogil=True)
-def _clear(a, b, c, radius):
-    """How far the segment from a to b passes from a sphere's surface about c, km."""
-    dx, dy, dz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-    fx, fy, fz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+def _clear(ax, ay, az, dx, dy, dz, cx, cy, cz, radius):
+    """How far the segment from a to a + d passes from a sphere's surface about c, km."""
+    fx, fy, fz = cx - ax, cy - ay, cz - az
     along = (fx * dx + fy * dy + fz * dz) / (dx * dx + dy * dy + dz * dz)
     along = min(1.0, max(0.0, along))
     ex, ey, ez = fx - along * dx, fy - along * dy, fz - along * dz
@@ -170,37 +169,49 @@ def _clear(a, b, c, radius):
 
 
 @njit(cache=True, nogil=True)
-def margins(a, b, up_a, up_b, earth, sun, level_a, level_b, moon, globe, range_km, sun_a, sun_b):
+def _off_sun(px, py, pz, dx, dy, dz, rho, sun, i, limit):
+    """Cosine of the least angle from the Sun less that of the direction d."""
+    sx, sy, sz = sun[i, 0] - px, sun[i, 1] - py, sun[i, 2] - pz
+    size = np.sqrt(sx * sx + sy * sy + sz * sz)
+    return np.cos(limit) - (sx * dx + sy * dy + sz * dz) / (size * rho)
+
+
+@njit(cache=True, nogil=True)
+def margins(
+    a, b, up_a, up_b, earth, sun, level_a, level_b, moon, globe, range_km, sun_a, sun_b, sign_only
+):
     """The least margin of a pair at each instant: sees while it is above 0; units are mixed.
 
+    ``sign_only``: a negative margin may be any of those that are.
     ``up_*`` and ``level_*`` (sines of least elevations) count where up has rows; ``moon`` and
     ``globe``: whether those spheres can be in the way; ``sun_*``: least angles from the Sun, rad.
     """
     out = np.empty(a.shape[0])
-    origin = np.zeros(3)
     for i in range(a.shape[0]):
-        d = b[i] - a[i]
-        rho = np.sqrt(d[0] ** 2 + d[1] ** 2 + d[2] ** 2)
+        ax, ay, az, bx, by, bz = a[i, 0], a[i, 1], a[i, 2], b[i, 0], b[i, 1], b[i, 2]
+        dx, dy, dz = bx - ax, by - ay, bz - az
+        rho = np.sqrt(dx * dx + dy * dy + dz * dz)
         least = np.inf
         if up_a.shape[0]:
-            u = up_a[i]
-            least = min(least, (u[0] * d[0] + u[1] * d[1] + u[2] * d[2]) / rho - level_a)
+            sine = (up_a[i, 0] * dx + up_a[i, 1] * dy + up_a[i, 2] * dz) / rho
+            least = min(least, sine - level_a)
         if up_b.shape[0]:
-            u = up_b[i]
-            least = min(least, -(u[0] * d[0] + u[1] * d[1] + u[2] * d[2]) / rho - level_b)
+            sine = -(up_b[i, 0] * dx + up_b[i, 1] * dy + up_b[i, 2] * dz) / rho
+            least = min(least, sine - level_b)
+        if sign_only and least < 0.0:
+            out[i] = least
+            continue
         if moon:
-            least = min(least, _clear(a[i], b[i], origin, 1737.4) / 1000.0)
+            clear = _clear(ax, ay, az, dx, dy, dz, 0.0, 0.0, 0.0, MOON_KM)
+            least = min(least, clear / 1000.0)
         if globe:
-            least = min(least, _clear(a[i], b[i], earth[i], 6378.137) / 1000.0)
+            clear = _clear(ax, ay, az, dx, dy, dz, earth[i, 0], earth[i, 1], earth[i, 2], EARTH_KM)
+            least = min(least, clear / 1000.0)
         if range_km > 0:
             least = min(least, range_km / rho - 1.0)
-        for side in range(2):
-            limit = sun_a if side == 0 else sun_b
-            if limit > 0:
-                sign = 1.0 if side == 0 else -1.0
-                s = sun[i] - (a[i] if side == 0 else b[i])
-                size = np.sqrt(s[0] ** 2 + s[1] ** 2 + s[2] ** 2)
-                cosine = sign * (s[0] * d[0] + s[1] * d[1] + s[2] * d[2]) / (size * rho)
-                least = min(least, np.cos(limit) - cosine)
+        if sun_a > 0:
+            least = min(least, _off_sun(ax, ay, az, dx, dy, dz, rho, sun, i, sun_a))
+        if sun_b > 0:
+            least = min(least, _off_sun(bx, by, bz, -dx, -dy, -dz, rho, sun, i, sun_b))
         out[i] = least
     return out
