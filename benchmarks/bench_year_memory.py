@@ -59,7 +59,8 @@ def scenario() -> Scenario:
         assets=[
             {
                 "name": f"site-{k}", "latitude_deg": -89.0 + 8.0 * k,
-                "longitude_deg": 40.0 * k % 360, "min_elevation_deg": 5.0, "terminals": ["user-s-medium", "user-x-dte"],
+                "longitude_deg": 40.0 * k % 360, "min_elevation_deg": 5.0,
+                "terminals": ["user-s-medium", "user-x-dte"],
                 "needs": [{"service": "relay", "availability_frac": 0.9}],
             }
             for k in range(20)
