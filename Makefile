@@ -32,6 +32,8 @@ notebooks: $(READY)
 benchmark: $(READY)
 	$(BIN)/python benchmarks/bench_families.py
 	$(BIN)/python benchmarks/bench_propagate.py
+	$(BIN)/python benchmarks/bench_routing.py
+	$(BIN)/python benchmarks/bench_network.py out/japan_2030
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
