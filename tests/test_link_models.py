@@ -418,3 +418,52 @@ def test_clouds_are_a_figure_beside_the_clear_sky():
     clear = rng.random((200000, 2)) < [0.5, 0.7]
     dice = 0.2 * clear[:, 0].mean() + 0.2 * clear.any(1).mean() + 0.2 * clear[:, 1].mean()
     assert row["availability_cloud_frac"] == pytest.approx(dice, abs=2e-3)
+
+
+def test_sun_limits_bind_the_end_and_the_direction_they_name():
+    from cislunar.pairing import sun_limit_deg
+
+    ground = terminal("optical-ground")
+    assert (sun_limit_deg(ground, "receive"), sun_limit_deg(ground, "transmit")) == (10, 3)
+    probe = terminal("user-x-dte")
+    assert sun_limit_deg(probe, "transmit") is None
+    probe = probe.model_copy(update={"sun_probe_earth_min_deg": 4.0})
+    assert (sun_limit_deg(probe, "receive"), sun_limit_deg(probe, "transmit")) == (4.0, 4.0)
+
+
+def test_sun_probe_outage_is_one_terminals_alone():
+    from cislunar.access import find_access
+    from cislunar.links import close_links
+
+    tracks, nodes = scene.small_world(days=2.0)
+    by_name = {n.name: n for n in nodes}
+
+    def passes(*terminals):
+        from dataclasses import replace
+
+        pair = [replace(by_name["near"], terminals=terminals),
+                replace(by_name["earth-1"], terminals=(terminal("station-34m-x"), terminal("station-20m-legs-ka")))]  # fmt: skip
+        access = find_access(tracks, pair)
+        return close_links(access, tracks, pair).get(("near", "earth-1"), ())
+
+    # the Sun stands at +y, the Earth near +x and turning toward it: 90 deg apart at first
+    free = passes(terminal("user-x-dte"), terminal("user-ka-dte"))
+    bound = passes(terminal("user-x-dte", sun_probe_earth_min_deg=80.0), terminal("user-ka-dte"))
+    totals = [
+        {
+            name: sum(p.intervals.total_s for p in some if p.terminal_source == name)
+            for name in ("user-x-dte", "user-ka-dte")
+        }
+        for some in (free, bound)
+    ]
+    assert 0.0 < totals[1]["user-x-dte"] < totals[0]["user-x-dte"]
+    assert totals[1]["user-ka-dte"] == totals[0]["user-ka-dte"] > 0.0
+    here = scene.exact("near", tracks.t_s)[:, :3]
+    look = scene.exact("earth-1", tracks.t_s)[:, :3] - here
+    sun = np.array([0.0, 1.496e8, 0.0]) - here
+    angle = np.degrees(np.arccos((look * sun).sum(1) / np.linalg.norm(look, axis=1)
+                                 / np.linalg.norm(sun, axis=1)))  # fmt: skip
+    spans = Intervals.union_of(p.intervals for p in bound if p.terminal_source == "user-x-dte")
+    inside = spans.contains(tracks.t_s)
+    assert angle[inside].min() > 80.0 - 1e-3
+    assert angle.min() < 79.0

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import cislunar
+from cislunar.budget import band_fault
+from cislunar.checks import check_scenario
 from cislunar.clouds import cloud_frame
 from orbits.errors import InputError
 
@@ -87,3 +89,28 @@ def test_the_modelled_air_changes_links_and_says_so():
     assert lines["atmosphere"] < -0.1
     assert next(n for n in wet.nodes if n.name == "g").atmosphere == "itu-r 99.9 %"
     assert any("g (itu-r 99.9 %)" in str(note) for note in wet.manifest["notes"])
+
+
+def test_ends_without_a_common_band_are_no_provider_to_one_another():
+    craft = [{**BASE["spacecraft"][0], "terminals": ["relay-ka-user", "relay-x-earth"]}]
+    results = cislunar.run(
+        cislunar.Scenario(**{**BASE, "spacecraft": craft}, ground_stations=[STATION])
+    )
+    assert not len(results.plan.intervals("site", "relay"))
+    causes = results.gap_causes.groupby("cause")["duration_s"].sum()
+    assert causes["no-provider"] == pytest.approx(causes.sum())  # in view, but not for this user
+    ends = {n.name: n.terminals for n in results.nodes}
+    assert "share no band" in (band_fault(ends["site"][0], ends["relay"][0]) or "")
+
+
+def test_a_carrier_outside_its_band_is_refused_by_name():
+    wrong = {
+        "id": "odd", "role": "user", "transmit": {
+            "band": "S_rtn_user", "frequency_mhz": 2300, "eirp_dbw": 6, "required_ebn0_db": 2,
+            "rates_bps": [1000],
+        },
+    }  # fmt: skip
+    asset = {**BASE["assets"][0], "terminals": [wrong]}
+    scenario = cislunar.Scenario(**{**BASE, "assets": [asset]}, ground_stations=[STATION])
+    with pytest.raises(InputError, match=r"assets.0.terminals.0.transmit.frequency_mhz.*2300 MHz"):
+        check_scenario(scenario)
