@@ -9,7 +9,7 @@ A navigation signal is a user where its antenna also serves links.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
@@ -235,13 +235,15 @@ def _best(start, end, value) -> Pieces:
 # --- who is served ---------------------------------------------------------------------------
 
 
-def solve(problem: Problem, method: str = "auto", exact_most: int = EXACT_MOST) -> Schedule:
+def solve(
+    problem: Problem, method: str = "auto", exact_most: int = EXACT_MOST, *, bound: bool = True
+) -> Schedule:
     """The schedule of a contention problem.
 
     Windows that nobody else wants are granted; the rest falls into groups that contend with each
     other, each solved exactly (``auto``: up to ``exact_most`` decisions) or greedily. ``exact``
-    solves all groups exactly, however long it takes. Raises ComputationError where the solver
-    fails.
+    solves all groups exactly, however long it takes. Without ``bound`` none is sought for what is
+    decided greedily (``bound_s`` is then infinite). Raises ComputationError where the solver fails.
     """
     grants: list[Intervals] = []
     windows: list[Window] = []
@@ -271,7 +273,9 @@ def solve(problem: Problem, method: str = "auto", exact_most: int = EXACT_MOST) 
         else:
             found = solve_greedy(problem, group, near)
         reached = _gain(problem, found, near, before)
-        limit = bound_s(problem, group, near) if best is None else max(best, reached)
+        limit = reached if best is None else max(best, reached)
+        if best is None:
+            limit = bound_s(problem, group, near) if bound else np.inf
         slack += max(0.0, limit - reached)
         for index, spans in found.items():
             grants[index] = grants[index] | spans
@@ -369,20 +373,20 @@ def contend(
     plan: ContactPlan,
     nodes: Iterable[Node],
     rules: Contention | None,
-    say: Callable[[str], None] = lambda text: None,
+    *,
+    bound: bool = True,
 ) -> Contended:
     """The contacts that are served, after contention; the plan itself where there are no rules.
 
     A contact is cut to the spans that its session was granted: it is sent within them and has
-    arrived before they end. The plan of all that was wanted stays as ``plan.wanted``. ``say`` gets
-    the schedule's summary.
+    arrived before they end. The plan of all that was wanted stays as ``plan.wanted``. ``bound`` as
+    in ``solve``.
     """
     nodes = tuple(nodes)
     if rules is None or rules.method == "none":
         return Contended(plan, Schedule(Problem((), ()), (), 0.0, 0.0, 0, 0))
     problem, session = build_problem(plan, nodes, rules)
-    schedule = solve(problem, rules.method)
-    say(schedule.summary)
+    schedule = solve(problem, rules.method, bound=bound)
     navigation = {
         s.ends[0][0]: spans
         for s, spans in zip(problem.sessions, schedule.grants, strict=True)

@@ -72,7 +72,7 @@ class Reruns:
         if rules is None or rules.method == "none":
             plan = contact_table(*given)
         else:  # who contends is told by labels that the bare table leaves out
-            contended = contend(plan_contacts(*given), more.nodes, rules)
+            contended = contend(plan_contacts(*given), more.nodes, rules, bound=False)
             plan = contended.plan
             if contended.navigation:
                 ranging = navigating(ranging, contended.navigation)

@@ -232,6 +232,9 @@ def test_greedy_is_feasible_and_under_the_bound_on_busy_days():
             assert not faults(problem, schedule.grants)
             assert schedule.served_s <= schedule.bound_s * (1 + 1e-12)
         assert schedule.served_s > 0.5 * schedule.bound_s
+    loose = solve(problem, "greedy", bound=False)
+    assert loose.served_s == greedy.served_s
+    assert loose.bound_s == np.inf
 
 
 def test_enough_beams_serve_everything():
