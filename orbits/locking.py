@@ -38,6 +38,7 @@ _MARGIN_REVS = 1  # flown beyond both ends
 _LEAST_REVS = 13  # and in all, so that a mean is a mean
 _YEAR_S = 366 * DAY_S
 _HEIGHT, _HEIGHT_KM = 0.05, 300.0  # how near a halo's height must come: a share, or km
+_KEPT = 0.2  # a height that goes further from the named one is said
 _POSITION_KM = 1e4  # deviations allowed from the reference, relative to those in velocity only
 
 # how a reference comes about, and how an arc along it: the cheapest first
@@ -216,7 +217,16 @@ def fly_unstable(task: Task, t):
     }
     if task.orbit.family == "halo":
         lu_km = task.orbit.system.lu_km
-        notes["amplitude_z_flown_km"] = {k: v * lu_km for k, v in found.heights_nd.items()}
+        heights = {k: v * lu_km for k, v in found.heights_nd.items()}
+        notes["amplitude_z_flown_km"] = heights
+        named = task.orbit.amplitude_z_km
+        if basis == "height" and not (
+            (1 - _KEPT) * named < heights["least"] and heights["most"] < (1 + _KEPT) * named
+        ):
+            remarks.append(
+                f"the height goes from {heights['least']:.0f} to {heights['most']:.0f} km: "
+                "in the real system a halo as near to the plane as this does not keep its own"
+            )
     return states, notes
 
 

@@ -289,16 +289,20 @@ def grow(arc: Arc, t_s, reference, weights, per_rev: int, whole: bool = False) -
 
 def _grow_whole(arc, t_s, reference, weights, per_rev):
     states = np.array(reference, dtype=float)
-    done = 0
+    done, stride = 0, _BEGIN * per_rev + 1
     while done < len(t_s):
-        before, done = done, min(done + (per_rev if done else _BEGIN * per_rev + 1), len(t_s))
-        now = slice(0, done)
+        now = slice(0, min(done + stride, len(t_s)))
         try:
             states[now] = close(
-                arc, t_s[now], states[now], weights, LOOSE, reference[now], steps=10, pulls=1
+                arc, t_s[now], states[now], weights, LOOSE, reference[now], pulls=1
             ).states
         except ConvergenceError as fault:
-            raise LostError(fault.residual, float(t_s[max(before - 1, 0)])) from None
+            stride //= 2
+            if not done or stride < per_rev // 2:
+                raise LostError(fault.residual, float(t_s[max(done - 1, 0)])) from None
+            states[done:] = reference[done:]
+        else:
+            done, stride = now.stop, per_rev
     return states
 
 
