@@ -7,6 +7,7 @@ import pytest
 
 import cislunar
 from cislunar.schema import Contention
+from orbits.errors import InputError
 from orbits.intervals import Intervals
 
 ORBIT = {
@@ -102,3 +103,25 @@ def test_the_higher_priority_loses_less(runs):
         for p in ("base-0", "base-2")
     ]
     assert lost[1] < lost[0]
+
+
+@pytest.mark.parametrize(
+    ("aperture", "what"),
+    [
+        ({"terminals": ["relay-ka-earth"]}, "no terminal"),
+        ({"terminals": ["relay-ka-user", "relay-ka-user"]}, "two apertures"),
+        ({"terminals": []}, "terminals"),
+    ],
+)
+def test_apertures_hold_terminals_of_their_node_once(aperture, what):
+    with pytest.raises(InputError) as fault:
+        cislunar.Scenario(
+            name="x", epoch="2030-03-01T00:00:00 UTC", duration_days=1, options=[],
+            spacecraft=[
+                {
+                    "name": "relay", "orbit": ORBIT, "terminals": ["relay-ka-user"],
+                    "apertures": {"dish": aperture},
+                }
+            ],
+        )  # fmt: skip
+    assert what in str(fault.value)
