@@ -85,7 +85,7 @@ def deliverable_volume(
     start_s: float = 0.0,
     end_s: float | None = None,
     *,
-    storage_bit: float | Mapping[str, float] | None = None,
+    storage_bit: float | Mapping[str, float | None] | None = None,
     transit: Iterable[str] | None = None,
     light_step_s: float | None = None,
 ) -> Deliverable:
@@ -128,7 +128,7 @@ def daily_volume(
     targets,
     *,
     day_s: float = DAY_S,
-    storage_bit: float | Mapping[str, float] | None = None,
+    storage_bit: float | Mapping[str, float | None] | None = None,
     transit: Iterable[str] | None = None,
     light_step_s: float | None = None,
 ) -> pd.DataFrame:
@@ -197,7 +197,7 @@ def _storage(table: ContactTable, storage_bit) -> np.ndarray:
     room = np.full(len(table.names), np.inf)
     if isinstance(storage_bit, Mapping):
         for name, bits in storage_bit.items():
-            room[table.number(name)] = bits
+            room[table.number(name)] = np.inf if bits is None else bits
     elif storage_bit is not None:
         room[:] = storage_bit
     if not (room >= 0).all():

@@ -126,6 +126,9 @@ def test_light_time_in_fractions_of_a_second_is_honoured():
     # at q from 10.125, from there until 10.3125, at r2 from 10.625 to 10.8125
     live = deliverable_volume(plan, "a", "z", storage_bit=0.0)
     assert live.volume_bit == pytest.approx(8 * (10.8125 - 10.75))
+    rooms = {"r": None, "q": 0.125, "r2": 100.0}
+    some = deliverable_volume(plan, "a", "z", storage_bit=rooms)
+    assert some.volume_bit == pytest.approx(8 * (10.8125 - 10.625))  # q passes on what it gets
     kept = deliverable_volume(plan, "a", "z")
     assert kept.volume_bit == pytest.approx(8 * (10.8125 - 10.625))
     assert kept.cut_bit.sum() == pytest.approx(kept.volume_bit)
