@@ -186,7 +186,7 @@ def _frame(rows: list[dict[str, Any]], columns: Sequence[str] = COLUMNS) -> pd.D
     return frame.astype(kinds)
 
 
-def _corrections(
+def corrections(
     user: Node, sources: Sequence[Node], references: Sequence[Node], tracks: Tracks,
     ranging: Mapping[tuple[str, str], Ranging], policy: Any,
 ) -> list[Intervals]:  # fmt: skip
@@ -254,7 +254,7 @@ def score_positioning(
 
     def one(asset: Node) -> _Found:
         need = positioning_need(asset)
-        corrected = _corrections(asset, sources, references, tracks, ranging, policy)
+        corrected = corrections(asset, sources, references, tracks, ranging, policy)
         corrected = [
             spans if sise[n.name] > residual_m else Intervals()
             for n, spans in zip(sources, corrected, strict=True)

@@ -1,0 +1,574 @@
+"""Accumulated positioning: what a user that stands still learns from few sources in time.
+
+Ranges and Doppler of whatever is in view are gathered from a start on, with the receiver's clock
+as two noisy states, and give at every instant the covariance of position and time
+(``cislunar.accumulate_kernels``). Starts slide over the span, so that accuracy against time, the
+time to reach a need and the availability of so many metres within so many minutes are statistics.
+
+The error of a signal in space is not white: ephemeris and clock predictions of a source are wrong
+for hours, and an hour of ranges to one source does not average it away. It is estimated with the
+position as a correlated process of the published standard deviation whose rate has the published
+standard deviation too (the ``uere`` record), or with a correlation time that the caller states.
+Multipath of a user that does not move is taken to last as long.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cislunar.access import workers as cores
+from cislunar.accumulate_kernels import CORNER, gather
+from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
+from cislunar.clocks import Clock, clock
+from cislunar.containment import THREE_SIGMA_FRAC, accuracy
+from cislunar.needs import rms_limit_m
+from cislunar.positioning import corrections, positioning_need
+from cislunar.ranging import Ranging, chinese, is_receiver, sise_class, sise_m
+from cislunar.world import build_world
+from orbits.constants import C_KM_S, DEG, MOON_RADIUS_KM
+from orbits.errors import InputError
+from orbits.interpolate import hermite_many
+from orbits.intervals import Intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cislunar.nodes import Node
+    from cislunar.tracks import Tracks
+
+COLUMNS = (
+    "asset", "sources", "clock", "window_s", "starts", "solved_frac", "need_accuracy_m",
+    "need_rms_m", "need_axes", "reached_frac", "time_to_need_p50_s", "time_to_need_p95_s",
+    "horizontal_rms_p50_m", "horizontal_rms_p95_m", "rms_p50_m", "rms_p95_m", "time_rms_p50_m",
+    "time_rms_p95_m", "weak_direction", "weak_east_frac", "weak_north_frac", "weak_up_frac",
+    "weak_clock_frac", "weak_sigma_m", "undetermined",
+)  # fmt: skip
+TEXT = ("asset", "clock", "need_axes", "weak_direction")
+# a position less certain than the Moon's radius is none
+LIMIT_M = MOON_RADIUS_KM * 1e3
+BASES = {"rms": None, "p95": 0.95, "3sigma": THREE_SIGMA_FRAC}
+COMPONENTS = ("horizontal", "vertical", "3d", "time")
+HOUR_S = 3600.0
+_CLOCK_SHARE = 0.9  # a weak direction that lies so much along the clock is called so
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """How a user gathers: what it measures, for how long, and what else it knows.
+
+    ``window_min`` from every start, with a range and a Doppler of every source in view each
+    ``step_s``; starts ``start_step_min`` apart. ``clock``: a catalogue name or a ``Clock``; absent,
+    the asset's own, else ``tcxo``. ``height_sigma_m``: the height is known (terrain) so well.
+    ``two_way``: names of spacecraft or Earth stations ranged to and back over their links.
+    ``sources``: only these navigation sources. ``signal_correlation_s``: correlation time of the
+    signals' errors, in place of the one that follows from the published rates. ``wander_1h_m``:
+    odometry of a slow user strays so far in an hour (1 sigma, each axis), and ``speed_sigma_m_s``
+    is the error of its speed. ``doppler``, ``ranges``: which of the two are used.
+    """
+
+    window_min: float = 60.0
+    step_s: float = 60.0
+    start_step_min: float = 120.0
+    clock: str | Clock | None = None
+    height_sigma_m: float | None = None
+    two_way: tuple[str, ...] = ()
+    sources: tuple[str, ...] | None = None
+    signal_correlation_s: float | None = None
+    wander_1h_m: float = 0.0
+    speed_sigma_m_s: float = 0.0
+    doppler: bool = True
+    ranges: bool = True
+
+    def __post_init__(self):
+        positive = ("window_min", "step_s", "start_step_min", "signal_correlation_s",
+                    "height_sigma_m")  # fmt: skip
+        for name in (*positive, "wander_1h_m", "speed_sigma_m_s"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            least_ok = value > 0.0 if name in positive else value >= 0.0
+            if not (math.isfinite(value) and least_ok):
+                allowed = "more than 0" if name in positive else "0 or more"
+                raise InputError(f"{name} {value:g}", key=name, value=value, allowed=allowed)
+        if self.window_min * 60.0 < self.step_s:
+            raise InputError(
+                "the window is shorter than a step", key="window_min", value=self.window_min,
+                allowed=f"{self.step_s / 60.0:g} or more",
+            )  # fmt: skip
+        if not (self.ranges or self.doppler or self.two_way):
+            raise InputError("nothing is measured", key="ranges", value=False,
+                             allowed="ranges, doppler or two_way")  # fmt: skip
+        if self.clock is not None:
+            clock(self.clock)
+        for name in ("two_way", "sources"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, tuple(value))
+
+
+def gathering(**settings) -> Gathering:
+    """The ``Gathering`` of keyword arguments; InputError for one that it does not have."""
+    known = [f.name for f in fields(Gathering)]
+    for name in settings:
+        if name not in known:
+            raise InputError(f"no setting {name!r}", key=name, allowed=", ".join(known))
+    return Gathering(**settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Accumulated:
+    """What one asset gathers from every start: covariances in m2 and what they lack.
+
+    ``start_s`` (N,) past the tracks' epoch, ``elapsed_s`` (K,) past each start. ``covariance_m2``
+    (N, K, 4, 4) of the error east, north, up and of the receiver's time as a distance, where
+    ``solved`` (N, K): elsewhere it is 0, and the information singular or weaker than the Moon's
+    radius. ``information_root`` (N, 4, 4) with R^T R the information at the end, in the same order.
+    ``source_names``: who is in view at all. ``need``: the asset's finest positioning need.
+    """
+
+    asset: str
+    source_names: tuple[str, ...]
+    clock: Clock
+    start_s: np.ndarray
+    elapsed_s: np.ndarray
+    covariance_m2: np.ndarray = field(repr=False)
+    solved: np.ndarray = field(repr=False)
+    information_root: np.ndarray = field(repr=False)
+    sources_in_window: np.ndarray = field(repr=False)
+    need: Any = None
+
+    def error_m(self, axes: str = "3d", basis: str = "rms") -> np.ma.MaskedArray:
+        """The error (N, K) in m; masked where there is no solution.
+
+        ``axes``: horizontal, vertical, 3d or time. ``basis``: rms (root of the summed variances),
+        p95 or 3sigma (the radii that hold 95 % and 99.73 % of the errors).
+        """
+        if axes not in COMPONENTS:
+            raise InputError(f"no axes {axes!r}", key="axes", allowed=", ".join(COMPONENTS))
+        if basis not in BASES:
+            raise InputError(f"no basis {basis!r}", key="basis", allowed=", ".join(BASES))
+        out = np.ma.masked_all(self.solved.shape)
+        if self.solved.any():
+            out[self.solved] = accuracy(self.covariance_m2[self.solved], BASES[basis])[axes]
+        return out
+
+    def time_to_s(self, accuracy_m: float, axes: str = "3d", basis: str = "rms"):
+        """Seconds from each start (N,) until the error is first within ``accuracy_m``; masked
+        where it never is within the window."""
+        good = (self.error_m(axes, basis) <= accuracy_m).filled(False)
+        reached = good.any(axis=1)
+        return np.ma.masked_array(self.elapsed_s[good.argmax(axis=1)], mask=~reached)
+
+    def availability_frac(
+        self, accuracy_m: float, within_min: float, axes: str = "3d", basis: str = "rms"
+    ) -> float:
+        """The share of the starts from which the error is within ``accuracy_m`` in
+        ``within_min``. Raises InputError for a time beyond the window."""
+        last = float(self.elapsed_s[-1])
+        if not 0.0 <= within_min * 60.0 <= last:
+            raise InputError(f"within {within_min:g} min", key="within_min", value=within_min,
+                             allowed=f"0 to {last / 60.0:g}, the window")  # fmt: skip
+        times = self.time_to_s(accuracy_m, axes, basis)
+        return float((times <= within_min * 60.0).filled(False).mean())
+
+    def axes_of_information(self) -> tuple[np.ndarray, np.ndarray]:
+        """Standard deviations (N, 4) in m, largest first and infinite where nothing is known, and
+        their directions (N, 4, 4): rows of east, north, up and clock, at the window's end."""
+        _, values, rows = np.linalg.svd(self.information_root)
+        with np.errstate(divide="ignore"):
+            sigma = np.where(values > 1.0 / LIMIT_M, 1.0 / values, np.inf)
+        return sigma[:, ::-1], rows[:, ::-1]
+
+    def weakness(self) -> pd.DataFrame:
+        """What is known least at the end of each window: a row a start.
+
+        ``undetermined``: directions of the four (east, north, up, clock) about which nothing is
+        known; ``weak_*_frac`` the components of the weakest one, a unit vector; ``weak_sigma_m``
+        its standard deviation, empty where it is undetermined; ``weak_direction`` in words.
+        """
+        import pandas as pd
+
+        sigma, rows = self.axes_of_information()
+        weak = rows[:, 0]
+        lead = np.take_along_axis(weak, np.abs(weak).argmax(axis=1)[:, None], axis=1)
+        weak = weak * np.sign(lead)
+        frame = pd.DataFrame(
+            {
+                "start_s": self.start_s,
+                "undetermined": np.isinf(sigma).sum(axis=1),
+                "weak_direction": [
+                    direction_text(v, int(n))
+                    for v, n in zip(weak, np.isinf(sigma).sum(axis=1), strict=True)
+                ],
+                **{
+                    f"weak_{name}_frac": weak[:, i]
+                    for i, name in enumerate(("east", "north", "up", "clock"))
+                },
+                "weak_sigma_m": pd.array(np.ma.masked_invalid(sigma[:, 0]).filled(0.0), "Float64"),
+            }
+        )
+        frame.loc[np.isinf(sigma[:, 0]), "weak_sigma_m"] = pd.NA
+        return frame
+
+    def against_time(self) -> pd.DataFrame:
+        """Accuracy against time: a row an instant and component, percentiles over the starts.
+
+        ``rms``, ``r95`` and ``r3sigma`` at the median and the 95th percentile over all starts, in
+        m; empty where more starts than that have no solution yet. ``solved_frac``: how many have.
+        """
+        import pandas as pd
+
+        rows = {
+            "elapsed_s": np.repeat(self.elapsed_s, len(COMPONENTS)),
+            "component": np.tile(COMPONENTS, self.elapsed_s.size),
+            "solved_frac": np.repeat(self.solved.mean(axis=0), len(COMPONENTS)),
+        }
+        for basis, name in (("rms", "rms"), ("p95", "r95"), ("3sigma", "r3sigma")):
+            errors = [self.error_m(axes, basis).filled(np.inf) for axes in COMPONENTS]
+            table = np.stack(errors, axis=-1)  # (N, K, 4)
+            for percent in (50, 95):
+                values = np.percentile(table, percent, axis=0, method="inverted_cdf").ravel()
+                there = pd.array(np.where(np.isfinite(values), values, 0.0), "Float64")
+                there[~np.isfinite(values)] = pd.NA
+                rows[f"{name}_p{percent}_m"] = there
+        frame = pd.DataFrame(rows)
+        frame.insert(0, "asset", self.asset)
+        return frame
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The asset's row of ``accumulated_positioning.csv``."""
+        last = self.solved[:, -1]
+        need = self.need
+        limit_m = None if need is None else rms_limit_m(need)
+        reached, to_need = None, (None, None)
+        if need is not None and limit_m is not None:
+            times = self.time_to_s(limit_m, need.axes)
+            reached = float((~np.ma.getmaskarray(times)).mean())
+            to_need = tuple(_percentile(times, p) for p in (50, 95))
+        row: dict[str, Any] = {
+            "asset": self.asset,
+            "sources": len(self.source_names),
+            "clock": self.clock.name,
+            "window_s": float(self.elapsed_s[-1]),
+            "starts": self.start_s.size,
+            "solved_frac": float(last.mean()),
+            "need_accuracy_m": None if need is None else need.accuracy_m,
+            "need_rms_m": limit_m,
+            "need_axes": None if need is None else need.axes,
+            "reached_frac": reached,
+            "time_to_need_p50_s": to_need[0],
+            "time_to_need_p95_s": to_need[1],
+        }
+        for prefix, axes in (("horizontal_rms", "horizontal"), ("rms", "3d"), ("time_rms", "time")):
+            errors = self.error_m(axes)[:, -1]
+            for percent in (50, 95):
+                row[f"{prefix}_p{percent}_m"] = _percentile(errors, percent)
+        weak = self.weakness()
+        order = weak["weak_sigma_m"].fillna(math.inf).to_numpy(dtype=float).argsort(kind="stable")
+        middle = weak.iloc[int(order[order.size // 2])]  # the start of median weakness
+        for name in ("direction", "east_frac", "north_frac", "up_frac", "clock_frac", "sigma_m"):
+            row[f"weak_{name}"] = middle[f"weak_{name}"]
+        row["undetermined"] = int(middle["undetermined"])
+        return row
+
+    def _repr_html_(self) -> str:
+        return accumulated_frame([self]).to_html(index=False)
+
+
+def direction_text(weak: np.ndarray, undetermined: int = 0) -> str:
+    """A weak direction in words: ``clock``, or the unit vector east, north, up.
+
+    A direction in space whose error the clock's can make up for says so; where several are
+    undetermined, how many.
+
+    >>> direction_text(np.array([0.0, 0.0, 0.1, 0.99]))
+    'clock'
+    >>> direction_text(np.array([0.6, 0.0, 0.8, 0.0]))
+    'east 0.60, north 0.00, up 0.80'
+    """
+    if undetermined == CORNER:
+        return "all: nothing is measured"
+    if undetermined > 1:
+        return f"{undetermined} directions, one {direction_text(weak)}"
+    if abs(weak[3]) >= _CLOCK_SHARE:
+        return "clock"
+    place = weak[:3] / np.linalg.norm(weak[:3])
+    named = zip(("east", "north", "up"), place.round(2) + 0.0, strict=True)
+    text = ", ".join(f"{name} {x:.2f}" for name, x in named)
+    return f"{text}, with the clock" if abs(weak[3]) > math.sqrt(1.0 - _CLOCK_SHARE**2) else text
+
+
+def _percentile(values: np.ma.MaskedArray, percent: float) -> float | None:
+    """A percentile over all starts; None where it falls among those without a value."""
+    filled = np.ma.filled(values.astype(float), np.inf)
+    found = float(np.percentile(filled, percent, method="inverted_cdf"))
+    return found if math.isfinite(found) else None
+
+
+def accumulated_frame(found: Iterable[Accumulated]) -> pd.DataFrame:
+    """The table of ``accumulated_positioning.csv``: a row an asset; absent values are empty."""
+    import pandas as pd
+
+    frame = pd.DataFrame([one.row for one in found], columns=list(COLUMNS))
+    kinds = {name: "Float64" for name in COLUMNS}
+    kinds |= {name: "object" for name in TEXT}
+    kinds |= {name: "Int64" for name in ("sources", "starts", "undetermined")}
+    return frame.astype(kinds)
+
+
+# --- from a scenario's world to the kernel's arrays --------------------------------------------
+
+
+def local_axes(latitude_deg: float, longitude_deg: float) -> np.ndarray:
+    """Rows (3, 3): unit vectors to local east, north and up in MOON_ME.
+
+    >>> local_axes(0.0, 0.0).tolist()
+    [[-0.0, 1.0, 0.0], [-0.0, -0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+    lat, lon = latitude_deg * DEG, longitude_deg * DEG
+    sl, cl, so, co = math.sin(lat), math.cos(lat), math.sin(lon), math.cos(lon)
+    return np.array([[-so, co, 0.0], [-sl * co, -sl * so, cl], [cl * co, cl * so, sl]])
+
+
+def _signal_rates(
+    nodes: Sequence[Node], uere: Mapping[str, Any], china: tuple[str, ...],
+    correlation_s: float | None,
+) -> np.ndarray:  # fmt: skip
+    """lambda (1/s) of every source's signal error; 0 for beacons and stations: constant."""
+    rates, unknown = [], []
+    for node in nodes:
+        word = "" if node.kind == "station" else sise_class(node, china)
+        if node.kind != "spacecraft":
+            rates.append(0.0)
+        elif correlation_s is not None:
+            rates.append(1.0 / correlation_s)
+        else:
+            row = next(r for r in uere["sise_1_sigma_m"] if word in str(r["constellation"]).lower())
+            if row.get("velocity_mm_s") is None:
+                unknown.append(node.name)
+                continue
+            rates.append(float(row["velocity_mm_s"]) * 1e-3 / float(row["value"]))
+    if unknown:
+        raise InputError(
+            f"how long the signal errors of {', '.join(unknown)} last is not published",
+            key="signal_correlation_s", allowed="a correlation time in s",
+        )  # fmt: skip
+    return np.array(rates)
+
+
+def _relative(tracks: Tracks, user: Node, names: Sequence[str], t_s, axes, rate):
+    """Sources from the user (S, T, 3) in km and km/s, in the user's local axes turning with the
+    Moon."""
+    assert user.latitude_deg is not None
+    assert user.longitude_deg is not None
+    here = local_axes(user.latitude_deg, user.longitude_deg)
+    turn, spin = here @ axes, here @ rate
+    own = _states(tracks, user.name, t_s)
+    place, speed = np.empty((len(names), t_s.size, 3)), np.empty((len(names), t_s.size, 3))
+    for s, name in enumerate(names):
+        apart = _states(tracks, name, t_s) - own
+        place[s] = np.einsum("tij,tj->ti", turn, apart[:, :3])
+        speed[s] = np.einsum("tij,tj->ti", turn, apart[:, 3:]) + np.einsum(
+            "tij,tj->ti", spin, apart[:, :3]
+        )
+    return place, speed
+
+
+def _states(tracks: Tracks, name: str, t_s) -> np.ndarray:
+    states = np.ascontiguousarray(tracks.states[name], dtype=float)
+    if np.array_equal(t_s, tracks.t_s[: t_s.size]):
+        return states[: t_s.size]
+    return hermite_many(np.ascontiguousarray(tracks.t_s, dtype=float), states, t_s)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What every user of a run has in common: the epochs, the Moon's axes, errors, settings."""
+
+    tracks: Tracks
+    nodes: tuple[Node, ...]
+    ranging: Mapping[tuple[str, str], Ranging]
+    uere: Mapping[str, Any]
+    policy: Any
+    how: Gathering
+    t_s: np.ndarray
+    moon_axes: np.ndarray
+    moon_rate: np.ndarray
+    two_way: Mapping[tuple[str, str], Intervals]
+
+
+def make_scene(
+    tracks: Tracks,
+    nodes: Iterable[Node],
+    ranging: Mapping[tuple[str, str], Ranging],
+    uere: Mapping[str, Any],
+    how: Gathering,
+    *,
+    fidelity: str,
+    ephemeris: Any,
+    policy: Any = None,
+    two_way: Mapping[tuple[str, str], Intervals] | None = None,
+) -> Scene:
+    """What the users of a run share. ``two_way[(far end, asset)]``: when both can talk.
+
+    Raises InputError where the span is shorter than the window.
+    """
+    count = math.floor(tracks.span_s / how.step_s + 1e-9) + 1
+    if tracks.span_s < how.window_min * 60.0:
+        raise InputError(f"a window of {how.window_min:g} min does not fit the span",
+                         key="window_min", value=how.window_min,
+                         allowed=f"up to {tracks.span_s / 60.0:g}")  # fmt: skip
+    t_s = how.step_s * np.arange(count)
+    world = build_world(fidelity, tracks.epoch, t_s, ephemeris)
+    return Scene(tracks, tuple(nodes), ranging, uere, policy, how, t_s, world.moon_axes,
+                 world.moon_rate, two_way or {})  # fmt: skip
+
+
+def _seen(spans: Intervals, t_s: np.ndarray, span_s: float) -> np.ndarray:
+    last = np.where(t_s < span_s, t_s, np.nextafter(span_s, -np.inf))
+    return np.asarray(spans.contains(last), dtype=np.int8)
+
+
+def accumulate(scene: Scene, user: Node) -> Accumulated:
+    """What ``user`` gathers from every start; see ``Gathering`` for how and ``Accumulated``.
+
+    A user without any source is a result: nothing is solved. Raises InputError for a name that is
+    no navigation source, or a far end that no two-way link joins to the user.
+    """
+    how, tracks, uere = scene.how, scene.tracks, scene.uere
+    china = chinese(scene.policy)
+    span_s = tracks.span_s
+    heard = [s for s, a in scene.ranging if a == user.name]
+    if how.sources is not None:
+        known = {s for s, _ in scene.ranging}
+        for name in how.sources:
+            if name not in known:
+                raise InputError(
+                    f"{name!r} is no navigation source of this run", key="sources", value=name,
+                    allowed=", ".join(sorted(known)) or "none",
+                )  # fmt: skip
+        heard = [s for s in heard if s in how.sources]
+    for name in how.two_way:
+        if (name, user.name) not in scene.two_way:
+            allowed = sorted(far for far, a in scene.two_way if a == user.name)
+            raise InputError(f"no two-way link joins {name!r} and {user.name!r}", key="two_way",
+                             value=name, allowed=", ".join(allowed) or "none here")  # fmt: skip
+    sources = [n for n in scene.nodes if n.name in heard or n.name in how.two_way]
+    unseen = Ranging(Intervals(), (0.0, 0.0))
+    links = [scene.ranging.get((n.name, user.name), unseen) if n.name in heard else unseen
+             for n in sources]  # fmt: skip
+    one_way = np.array([_seen(r.visible, scene.t_s, span_s) for r in links], dtype=np.int8)
+    both = [
+        scene.two_way[n.name, user.name] if n.name in how.two_way else Intervals() for n in sources
+    ]
+    two_way = np.array([_seen(v, scene.t_s, span_s) for v in both], dtype=np.int8)
+    live = [s for s in range(len(sources)) if one_way[s].any() or two_way[s].any()]
+    sources, links = [sources[s] for s in live], [links[s] for s in live]
+    shape = (len(live), scene.t_s.size)
+    one_way, two_way = one_way[live].reshape(shape), two_way[live].reshape(shape)
+
+    place, speed = _relative(
+        tracks, user, [n.name for n in sources], scene.t_s, scene.moon_axes, scene.moon_rate
+    )
+    d2 = np.einsum("sti,sti->st", place, place)
+    high = place[:, :, 2] >= math.sin(NAVIGATION_LOW_ELEVATION_DEG * DEG) * np.sqrt(d2)
+    quiet = np.array([r.noise_m2_km2 for r in links], dtype=float).reshape(-1, 2)
+    noise2 = np.where(high, quiet[:, 1:], quiet[:, :1]) * d2
+    sigma = _signal_sigma(scene, user, sources)
+    rates = _signal_rates(sources, uere, china, how.signal_correlation_s)
+    two_way_m = float(uere["two_way_range_m"]["value"]) if how.two_way else 1.0
+    own = clock(how.clock or user.clock or "tcxo")
+    starts, epochs = _starts(how, span_s)
+    found = run_kernel(
+        place, speed, one_way, two_way, sigma, rates, noise2, np.full(len(live), two_way_m**2),
+        doppler_variance(uere, own, how), own, how, starts, epochs,
+    )  # fmt: skip
+    covariance, solved, root = found
+    seen = one_way | two_way
+    in_window = np.array([seen[:, k : k + epochs].any(axis=1).sum() for k in starts])
+    return Accumulated(
+        user.name, tuple(n.name for n in sources), own, scene.t_s[starts],
+        how.step_s * np.arange(epochs), covariance, solved, root, in_window,
+        positioning_need(user),
+    )  # fmt: skip
+
+
+def _starts(how: Gathering, span_s: float) -> tuple[np.ndarray, int]:
+    epochs = round(how.window_min * 60.0 / how.step_s) + 1
+    last = math.floor(span_s / how.step_s + 1e-9) + 1 - epochs
+    stride = max(1, round(how.start_step_min * 60.0 / how.step_s))
+    return np.arange(0, last + 1, stride), epochs
+
+
+def doppler_variance(uere: Mapping[str, Any], own: Clock, how: Gathering) -> float:
+    """Variance of one epoch's Doppler in m2/s2: tracking, the clock's white noise over the
+    averaging time, and the error of a slow user's own speed."""
+    row = uere["doppler_noise_mm_s"]
+    tracking = float(row["value"]) * 1e-3
+    white = (C_KM_S * 1e3) ** 2 * own.q1_s / float(row["averaging_s"])
+    return tracking**2 + white + how.speed_sigma_m_s**2
+
+
+def _signal_sigma(scene: Scene, user: Node, sources: Sequence[Node]) -> np.ndarray:
+    """The standard deviation of every signal's lasting error (S, T), m; less where corrected."""
+    uere = scene.uere
+    multipath_m = float(uere["multipath_m"]["surface"])
+    residual_m = float(uere["differential_residual_m"]["value"])
+    references = [
+        n for n in scene.nodes
+        if n.kind == "asset" and n.correction_radius_km is not None and is_receiver(n)
+    ]  # fmt: skip
+    corrected = corrections(user, sources, references, scene.tracks, scene.ranging, scene.policy)
+    sigma = np.empty((len(sources), scene.t_s.size))
+    for s, node in enumerate(sources):
+        if node.kind == "station":
+            sigma[s] = float(uere["two_way_range_m"]["value"])
+            continue
+        own = sise_m(node, uere, chinese(scene.policy))
+        sigma[s] = math.hypot(own, multipath_m)
+        if own > residual_m:
+            spans = _seen(corrected[s], scene.t_s, scene.tracks.span_s) != 0
+            sigma[s, spans] = math.hypot(residual_m, multipath_m)
+    return sigma
+
+
+def run_kernel(
+    place, speed, one_way, two_way, sigma, rates, noise2, two_way2, doppler2, own, how, starts,
+    epochs,
+):  # fmt: skip
+    """Covariance (N, K, 4, 4: east, north, up, time; m2), solved (N, K), root of information.
+
+    Arrays as for ``accumulate_kernels.gather``; ``own`` is the clock, ``how`` the settings.
+    """
+    c2 = (C_KM_S * 1e3) ** 2
+    walk = np.full(3, how.wander_1h_m**2 / HOUR_S)
+    if how.height_sigma_m is not None:
+        walk[2] = 0.0  # the terrain goes with the user
+    covariance = np.zeros((starts.size, epochs, CORNER, CORNER))
+    solved = np.zeros((starts.size, epochs), bool)
+    corner = np.zeros((starts.size, CORNER, CORNER))
+    height_w = 0.0 if how.height_sigma_m is None else 1.0 / how.height_sigma_m
+    arrays = [np.ascontiguousarray(x, dtype=float) for x in (place, speed)]
+    gates = [np.ascontiguousarray(x, dtype=np.int8) for x in (one_way, two_way)]
+    rest = [np.ascontiguousarray(x, dtype=float) for x in (sigma, rates, noise2, two_way2)]
+    use = np.array([how.ranges, how.doppler])
+    noise = np.array([c2 * own.q1_s, c2 * own.q2_per_s])
+
+    def part(span: slice):
+        gather(
+            *arrays, *gates, *rest, doppler2, use, how.step_s, noise, walk, height_w, starts[span],
+            epochs, LIMIT_M**2, covariance[span], solved[span], corner[span],
+        )  # fmt: skip
+
+    size = -(-starts.size // cores())
+    spans = [slice(k, k + size) for k in range(0, starts.size, size)]
+    with ThreadPoolExecutor(len(spans)) as pool:
+        list(pool.map(part, spans))
+    return covariance, solved, corner[:, :, [1, 2, 3, 0]]
