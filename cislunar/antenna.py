@@ -21,8 +21,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from orbits.compiled import njit
 from orbits.constants import C_KM_S, DEG
 from orbits.errors import InputError
 

@@ -22,9 +22,9 @@ import re
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
 from cislunar.contact_table import ContactTable, sort_names, table_of
+from orbits.compiled import njit
 from orbits.epoch import Epoch
 from orbits.errors import InputError
 

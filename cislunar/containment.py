@@ -15,8 +15,8 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
+from orbits.compiled import njit
 from orbits.errors import InputError
 
 THREE_SIGMA_FRAC = 0.9973002039367398  # the share within 3 standard deviations of one normal

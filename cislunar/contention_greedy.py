@@ -11,7 +11,6 @@ import heapq
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numba import njit
 
 from cislunar.contention_problem import (
     SAME_S,
@@ -21,6 +20,7 @@ from cislunar.contention_problem import (
     Window,
     covered_s,
 )
+from orbits.compiled import njit
 from orbits.intervals import Intervals
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from cislunar.geometry import (
     CLEARANCE,
@@ -29,6 +28,7 @@ from cislunar.geometry import (
     quantity_many,
     terrain_samples,
 )
+from orbits.compiled import njit
 from orbits.constants import DEG
 from orbits.events import EDGE_TOLERANCE_S, GOLDEN, find_peaks, find_roots, level_spans
 from orbits.interpolate import hermite_many

@@ -25,9 +25,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 import numpy as np
-from numba import njit
 
 from cislunar.dop_kernels import GDOP_LIMIT, MIN_SOURCES, NEAREST_KM, gdop_sites
+from orbits.compiled import njit
 from orbits.errors import InputError
 
 NAMES = ("gdop", "pdop", "hdop", "vdop", "tdop")

@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from orbits.compiled import njit
 
 GDOP_LIMIT = 1.0e4
 MIN_SOURCES = 4

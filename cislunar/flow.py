@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from cislunar.contact_table import ContactTable, table_of
 from cislunar.livepath import live_path
 from cislunar.max_flow import max_flow
 from cislunar.profile import arrival_profile
+from orbits.compiled import njit
 from orbits.constants import DAY_S
 from orbits.errors import ComputationError, InputError
 

@@ -21,7 +21,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from orbits.compiled import njit
 
 RANGE, ELEVATION, CLEARANCE, LOSS_RANGE, OFF_MOON, SUN, TERRAIN = range(7)
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from cislunar.dop_kernels import GDOP_LIMIT, MIN_SOURCES, SUMS, add_weighted, solve_tile
 from cislunar.dop_kernels import TILE as FIX_TILE
+from orbits.compiled import njit
 
 TILE = 1024
 WORD = 52  # whole numbers a double holds exactly: spacecraft to a word

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from cislunar.access import PairAccess, each, elevation_intervals, sun_clear
 from cislunar.beam import is_shaped, losses_at, losses_db
@@ -41,6 +40,7 @@ from cislunar.pairing import (
     terminal_band,
     terminal_pairs,
 )
+from orbits.compiled import njit
 from orbits.constants import C_KM_S, DEG
 from orbits.events import EDGE_TOLERANCE_S, intersect_all
 from orbits.intervals import Intervals

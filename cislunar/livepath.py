@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from cislunar.contact_table import ContactTable, table_of
+from orbits.compiled import njit
 from orbits.intervals import Intervals
 
 # leftovers of subtracting nearly equal sets are noise of rounding; an edge is known to ~0.1 s

@@ -8,18 +8,17 @@ is needed, and relay for every place with terminals. A gap is an unserved interv
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from cislunar.comms import score_comms
 from cislunar.contact_table import ContactTable, table_of
 from cislunar.schema import Need
+from orbits.compiled import njit
 from orbits.errors import InputError
 from orbits.intervals import Intervals
 
@@ -267,13 +266,7 @@ def operator_nations() -> dict[str, str]:
     """
     from cislunar import catalog
 
-    seen: dict[str, Counter] = {}
-    for kind in ("stations", "relays", "constellations", "sites"):
-        for record in catalog.load(kind).values():
-            operator, nation = record.get("operator"), record.get("nation")
-            if operator and nation:
-                seen.setdefault(operator, Counter())[nation.split("/")[0]] += 1
-    return {operator: codes.most_common(1)[0][0] for operator, codes in sorted(seen.items())}
+    return dict(catalog.operator_nations())
 
 
 def read_failure_rates(path) -> dict[str, FailureRate]:

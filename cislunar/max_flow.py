@@ -7,7 +7,8 @@ blocking flow a phase. It knows nothing of contacts or time.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from orbits.compiled import njit
 
 
 @njit(cache=True, nogil=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numba import njit
 
 from cislunar.contact_table import ContactTable, table_of
+from orbits.compiled import njit
 
 # steps finer than this are rounding: edges are known to ~0.1 s, and seconds of a year carry 4e-9
 _STEP_S = 1e-6

@@ -14,9 +14,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from cislunar.contact_table import ContactTable, table_of
+from orbits.compiled import njit
 from orbits.errors import InputError
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,10 +82,9 @@ class Traffic:
     batch, with the number of its ``demand``, and what of it is left and dropped.
     """
 
-    frame: pd.DataFrame
-    station_load: pd.DataFrame
     table: ContactTable
     demands: tuple[Demand, ...]
+    kinds: Mapping[str, str]
     batch: np.ndarray = field(repr=False)
     stream: np.ndarray = field(repr=False)
     contact: np.ndarray = field(repr=False)
@@ -95,6 +95,16 @@ class Traffic:
     demand: np.ndarray = field(repr=False)
     left_bit: np.ndarray = field(repr=False)
     dropped_bit: np.ndarray = field(repr=False)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a demand: what was delivered, by when, and what was late, left or dropped."""
+        return _frame(self)
+
+    @cached_property
+    def station_load(self) -> pd.DataFrame:
+        """One row a node that forwards or receives: how much it carries, and how busy it is."""
+        return _load(self)
 
     def queue(self, node: str, demand: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Data waiting at a node: instants (s) and bits there, linear from one to the next.
@@ -174,16 +184,13 @@ def simulate_traffic(
     order = np.lexsort((demand, rank[demand], ready))
     ready, demand, bits = ready[order], demand[order], bits[order]
     home = np.array([table.number(d.source) for d in demands], dtype=np.int64)
-    done = simulate(
+    batch, stream, contact, start_s, hop_bit, left, dropped = simulate(
         ready, bits, home[demand], demand, targets, through, storage, *_pairs(table),
     )  # fmt: skip
-    raw = Traffic(
-        None, None, table, tuple(demands), *done[:5],  # type: ignore[arg-type]
-        ready, bits, demand, done[5], done[6],
+    return Traffic(
+        table, tuple(demands), {n.name: n.kind for n in nodes}, batch, stream, contact, start_s,
+        hop_bit, ready, bits, demand, left, dropped,
     )  # fmt: skip
-    object.__setattr__(raw, "frame", _frame(raw))
-    object.__setattr__(raw, "station_load", _load(raw, nodes))
-    return raw
 
 
 def _pairs(table: ContactTable):
@@ -298,11 +305,10 @@ def _queue(t: Traffic, node: int, demand: int | None):
     return np.repeat(moment, 2), level
 
 
-def _load(t: Traffic, nodes):
+def _load(t: Traffic):
     import pandas as pd
 
     table, span_s = t.table, t.table.span_s
-    kinds = {n.name: n.kind for n in nodes}
     rows = []
     seconds = t.hop_bit / table.rate_bps[t.contact]
     for k, name in enumerate(table.names):
@@ -320,7 +326,7 @@ def _load(t: Traffic, nodes):
             mean += float(level[-1]) * max(0.0, span_s - float(when[-1])) / span_s
         rows.append(
             (
-                name, kinds.get(name, ""), figures[0][0], figures[1][0], figures[0][1],
+                name, t.kinds.get(name, ""), figures[0][0], figures[1][0], figures[0][1],
                 figures[1][1], float(level.max(initial=0.0)), mean,
             )
         )  # fmt: skip

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from orbits.compiled import njit
 
 LEAST_S = 1e-6  # what is left of a contact under this is nothing
 LEAST_SHARE = 1e-9  # of a batch, a smaller rest is nothing

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from orbits.compiled import njit
 from orbits.constants import CR3BP_LU_KM, CR3BP_MU, CR3BP_TU_S, DAY_S
 
 

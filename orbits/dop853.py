@@ -2,15 +2,11 @@
 
 Coefficients and method: Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I
 (1993), code DOP853. ``orbits.integrator`` takes the steps.
-
-The kernels hold a compiled copy of ``forces.rhs`` and of all it calls: touch this file when any of
-that changes, for Numba's cache on disk looks at this file alone.
 """
 
 from __future__ import annotations
 
-from numba import njit
-
+from orbits.compiled import njit
 from orbits.forces import rhs
 
 # the tableau, zero-based: stage_stage, weights B, errors E, dense output D

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
+from orbits.compiled import njit
 from orbits.intervals import Intervals
 
 GOLDEN = 0.6180339887498949

@@ -11,8 +11,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from orbits.compiled import njit
 from orbits.constants import (
     AU_KM,
     EARTH_RADIUS_KM,

@@ -24,8 +24,8 @@ from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
-from numba import njit
 
+from orbits.compiled import njit
 from orbits.errors import InputError
 from orbits.simd import LANES, acceleration_orders, gradient_orders
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from orbits.compiled import njit
 from orbits.constants import EARTH_RADIUS_KM, MOON_RADIUS_KM
 from orbits.dop853 import dense_at, error_vectors, prepare_dense, stages
 from orbits.ephemeris import EARTH, SUN

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from orbits.compiled import njit
 
 NODES = 4  # states used around each instant: 2 * NODES - 1 = degree 7
 
