@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cislunar.bands import frequency_fault
+from cislunar.horizon_file import read_horizon
 from cislunar.loading import raise_all
-from cislunar.nodes import read_horizon
 from cislunar.scenario import Scenario, distinct
 from cislunar.terminal_records import Terminal
 from cislunar.trajectories import THREE_BODY, periodic_orbit

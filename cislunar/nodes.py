@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cislunar.atmosphere import attenuation_points_db
 from cislunar.condition_records import Maintenance, asks_azimuth
 from cislunar.fields import date_instant
+from cislunar.horizon_file import Horizon, read_horizon
 from cislunar.scenario import Scenario
 from cislunar.schema import Aperture, Constellation, Need, Served, StartDates, Terminal
 from orbits.constants import DAY_S
 from orbits.epoch import Epoch
 from orbits.errors import InputError
 from orbits.intervals import Intervals
-
-
-@dataclass(frozen=True, eq=False)
-class Horizon:
-    """Terrain horizon: elevation in deg at azimuths in deg, from north through east, 0 to 360.
-
-    ``azimuth_deg`` is increasing and spans 0 to 360 (closed), so that a plain interpolation works.
-    """
-
-    azimuth_deg: np.ndarray
-    elevation_deg: np.ndarray
-
-    def elevation_at(self, azimuth_deg):
-        """Horizon elevation (deg) at azimuths (deg, any shape), linear in between.
-
-        >>> Horizon(np.array([0.0, 180.0, 360.0]), np.array([0.0, 4.0, 0.0])).elevation_at(-90.0)
-        2.0
-        """
-        out = np.interp(np.mod(azimuth_deg, 360.0), self.azimuth_deg, self.elevation_deg)
-        return float(out) if np.ndim(azimuth_deg) == 0 else out
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,73 +84,13 @@ class Node:
         return self.min_elevation_deg if own is None else own
 
 
-def read_horizon(path: str | Path) -> Horizon:
-    """The horizon in a two-column text file ``azimuth_deg elevation_deg`` (deg).
-
-    Blanks, commas or tabs separate; ``#`` starts a comment; one header line is allowed. Azimuths
-    increase from 0 to 360; the file need not repeat the first row at 360.
-
-    Raises
-    ------
-    InputError
-        Unreadable file, a row that is not two finite numbers, azimuths out of order or range.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as fault:
-        raise InputError("no such file", file=str(path), allowed="a horizon file") from fault
-    except (OSError, UnicodeDecodeError) as fault:
-        raise InputError("cannot be read", file=str(path), allowed="a text file") from fault
-    rows: list[tuple[float, float]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.split("#", 1)[0].strip()
-        if not line:
-            continue
-        words = next(csv.reader([line])) if "," in line else line.split()
-        try:
-            azimuth, elevation = (float(w) for w in words)
-        except ValueError:
-            if not rows and number <= 5 and any(c.isalpha() for c in line):
-                continue  # a header
-            raise InputError(
-                f"line {number} is not two numbers", file=str(path),
-                allowed="azimuth_deg elevation_deg",
-            ) from None  # fmt: skip
-        good = math.isfinite(azimuth) and math.isfinite(elevation)
-        if not (good and 0 <= azimuth <= 360 and -90 <= elevation <= 90):
-            raise InputError(
-                f"line {number} is out of range", file=str(path),
-                allowed="azimuth 0 to 360, elevation -90 to 90 deg",
-            )  # fmt: skip
-        if rows and azimuth <= rows[-1][0]:
-            raise InputError(
-                f"line {number}: azimuths must increase", file=str(path), allowed="sorted rows"
-            )
-        rows.append((azimuth, elevation))
-    if len(rows) < 2:
-        raise InputError("fewer than two rows", file=str(path), allowed="two rows or more")
-    azimuth, elevation = (np.array(c) for c in zip(*rows, strict=True))
-    if azimuth[-1] == 360.0 and azimuth[0] > 0.0:
-        azimuth, elevation = azimuth[:-1], elevation[:-1]
-        azimuth, elevation = np.append(0.0, azimuth), np.append(rows[-1][1], elevation)
-    if azimuth[-1] < 360.0:  # close the circle: 0 and 360 share one value
-        if azimuth[0] > 0.0:
-            share = (360.0 - azimuth[-1]) / (360.0 - azimuth[-1] + azimuth[0])
-            north = elevation[-1] + share * (elevation[0] - elevation[-1])
-            azimuth, elevation = np.append(0.0, azimuth), np.append(north, elevation)
-        azimuth = np.append(azimuth, 360.0)
-        elevation = np.append(elevation, elevation[0])
-    return Horizon(azimuth, elevation)
-
-
 def service_window(record: Served, start: Epoch, duration_s: float, case: str) -> Intervals:
     """When a node serves, as seconds of ``[0, duration_s)``.
 
     ``case`` picks early, nominal or late; where it is not given, nominal holds. A year or a month
     alone begins (and ends) at its end.
     """
-    begin = record.service_start
+    begin, end = record.service_start, record.service_end
     if isinstance(begin, StartDates):
         begin = getattr(begin, case) or begin.nominal
         if begin is None:
@@ -184,8 +100,10 @@ def service_window(record: Served, start: Epoch, duration_s: float, case: str) -
             )  # fmt: skip
     low = 0.0 if begin is None else max(0.0, date_instant(begin) - start)
     high = duration_s
-    if record.service_end is not None:
-        high = min(duration_s, date_instant(record.service_end) - start)
+    if isinstance(end, StartDates):
+        end = getattr(end, case) or end.nominal
+    if end is not None:
+        high = min(duration_s, date_instant(end) - start)
     window = Intervals.from_pairs([(low, high)] if high > low else [])
     outages = [*maintenance_windows(record.maintenance, start, duration_s)]
     outages += [(Epoch.parse(a) - start, Epoch.parse(b) - start) for a, b in record.outages]

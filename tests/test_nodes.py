@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cislunar.nodes import expand_nodes, member_orbits, nodes_of, read_horizon
+from cislunar.horizon_file import read_horizon
+from cislunar.nodes import expand_nodes, member_orbits, nodes_of
 from cislunar.scenario import Scenario
 from cislunar.schema import Constellation
 from orbits.errors import InputError
@@ -182,7 +183,7 @@ def test_horizon_is_closed_and_interpolates(tmp_path, text):
 
 
 def test_horizon_that_does_not_start_at_north(tmp_path):
-    h = horizon(tmp_path, "10 1\n350 3\n")
+    h = horizon(tmp_path, "10 1\n180 1\n350 3\n")
     assert h.elevation_at(0.0) == pytest.approx(2.0)
     assert h.azimuth_deg[0] == 0.0
     assert h.azimuth_deg[-1] == 360.0
@@ -195,7 +196,8 @@ def test_horizon_that_does_not_start_at_north(tmp_path):
         ("", "two rows"), ("0 1\n", "two rows"), ("0 1\n90 nan\n", "out of range"),
         ("0 1\n400 2\n", "out of range"), ("90 1\n0 2\n", "increase"),
         ("0 1\n0 2\n", "increase"), ("0 1\n90 x\n", "two numbers"), ("0 1 2\n90 1 2\n", "two"),
-        ("0 1\n90 -95\n", "out of range"),
+        ("0 1\n90 -95\n", "out of range"), ("0 1\n170 1\n", "190 deg of azimuth"),
+        ("0 1\n180 1\n360 2\n", "differ"), ("0 1\nx\n180 2\n", "two numbers"),
     ],
 )  # fmt: skip
 def test_bad_horizons(tmp_path, text, what):

@@ -1,0 +1,600 @@
+"""Digital elevation models of the Moon: heights and slopes from the files of their makers.
+
+PDS3 images with their labels are read here; GeoTIFF through rasterio, the extra ``terrain``.
+Heights are metres above the sphere of 1737.4 km, places MOON_ME, latitudes planetocentric,
+longitudes east. Nothing is read before it is asked for, and only the window that is asked for.
+
+Projections, of a sphere (Snyder, USGS Professional Paper 1395, equations 12-1, 12-2 and 21-5 to
+21-12), in units of its radius: simple cylindrical ``u = longitude - centre, v = latitude``; polar
+stereographic ``u, v = 2 tan(colatitude / 2) x (sin, -cos)`` of the longitude past the centre's, at
+the south pole ``(sin, cos)``. A line counts downward from zero at the middle of the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cislunar import pds3
+from orbits.constants import DEG, MOON_RADIUS_KM
+from orbits.errors import InputError
+from orbits.show import html_table
+
+RADIUS_M = MOON_RADIUS_KM * 1e3
+COARSE_M = 100.0  # pixels larger than this are too coarse for horizons
+_RADIUS_TOLERANCE_M = 1.0
+_HIGHEST_M = 12_000.0  # the Moon's heights lie within -9.2 and 10.8 km: beyond it is no height
+_STRIP_CELLS = 4_000_000  # read at once
+_BOX_CELLS = 4_000_000  # points within a box so large are read as one window
+_MAP = "IMAGE_MAP_PROJECTION."
+
+
+@dataclass(frozen=True, eq=False)
+class Dem:
+    """An elevation model in a file: where its pixels lie, and how to read them.
+
+    ``pole`` is 0 for simple cylindrical, -1 or 1 for polar stereographic. Pixel centres are at
+    ``line = line_0 - v lines_per_unit``, ``sample = sample_0 + u samples_per_unit``. ``source``
+    says what the file says of itself; ``remarks`` what a user must know of it.
+    """
+
+    path: Path
+    lines: int
+    samples: int
+    pole: int
+    centre_longitude_deg: float
+    line_0: float
+    sample_0: float
+    lines_per_unit: float
+    samples_per_unit: float
+    source: dict[str, str]
+    remarks: tuple[str, ...] = ()
+    # heights in m of lines a to b and samples c to d within the file, NaN where there are none
+    _heights: Callable[[int, int, int, int], np.ndarray] = field(repr=False, kw_only=True)
+
+    @property
+    def projection(self) -> str:
+        """``simple-cylindrical`` or ``polar-stereographic``."""
+        return "polar-stereographic" if self.pole else "simple-cylindrical"
+
+    @property
+    def pixel_m(self) -> float:
+        """The side of a pixel along a meridian where the map is true to scale, m."""
+        return RADIUS_M / abs(self.lines_per_unit)
+
+    def pixel_at_m(self, latitude_deg: float) -> float:
+        """The side of a pixel on the ground at a latitude, along the meridian, m."""
+        colatitude = (90.0 - self.pole * latitude_deg) * DEG if self.pole else 0.0
+        return self.pixel_m * math.cos(0.5 * colatitude) ** 2
+
+    @property
+    def round(self) -> bool:
+        """Whether it goes once around in longitude."""
+        turn = 2.0 * math.pi * self.samples_per_unit
+        return self.pole == 0 and abs(turn - self.samples) < 0.5
+
+    @property
+    def over_poles(self) -> tuple[bool, bool]:
+        """Whether its first and its last line end at a pole (simple cylindrical, all around)."""
+        edges = (self.line_0 + 0.5, self.line_0 - self.lines + 0.5)
+        ends = [abs(abs(e / self.lines_per_unit) - 0.5 * math.pi) for e in edges]
+        limit = 0.25 / abs(self.lines_per_unit)
+        return self.round and ends[0] < limit, self.round and ends[1] < limit
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the file that holds the heights, hexadecimal."""
+        with open(self.source["file"], "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _repr_html_(self) -> str:
+        return html_table({
+            "file": self.path.name, "projection": self.projection, "lines": self.lines,
+            "samples": self.samples, "pixel_m": self.pixel_m, **self.source,
+            "remarks": "; ".join(self.remarks),
+        })  # fmt: skip
+
+    def locate(self, latitude_deg, longitude_deg):
+        """Line and sample (fractions, any shape) of places in deg; not bounded to the file."""
+        lat = np.asarray(latitude_deg, dtype=float) * DEG
+        lon = np.asarray(longitude_deg, dtype=float) - self.centre_longitude_deg
+        if self.pole:
+            lon = lon * DEG
+            rho = 2.0 * np.tan(0.25 * math.pi - 0.5 * self.pole * lat)
+            u, v = rho * np.sin(lon), -self.pole * rho * np.cos(lon)
+            return self.line_0 - v * self.lines_per_unit, self.sample_0 + u * self.samples_per_unit
+        turn = 2.0 * math.pi * self.samples_per_unit
+        sample = self.sample_0 + lon * DEG * self.samples_per_unit
+        middle = 0.5 * (self.samples - 1)
+        sample = middle + np.mod(sample - middle + 0.5 * turn, turn) - 0.5 * turn
+        return self.line_0 - lat * self.lines_per_unit, sample
+
+    def window(self, line_a: int, line_b: int, sample_a: int, sample_b: int) -> np.ndarray:
+        """Heights in m (float32) of a window that may run on around the Moon and over its poles.
+
+        NaN outside the file and where it has no data. Raises InputError for what cannot be heights.
+        """
+        out = np.full((line_b - line_a, sample_b - sample_a), np.nan, dtype=np.float32)
+        top, bottom = self.over_poles
+        parts = [(max(line_a, 0), min(line_b, self.lines), False)]
+        if top and line_a < 0:
+            parts.append((max(line_a, -self.lines), min(line_b, 0), True))
+        if bottom and line_b > self.lines:
+            parts.append((max(line_a, self.lines), min(line_b, 2 * self.lines), True))
+        for first, last, beyond in parts:
+            if first >= last:
+                continue
+            rows, shift = (first, last), 0
+            if beyond:  # the lines of the other side, from the pole on
+                edge = 0 if first < 0 else 2 * self.lines
+                rows, shift = (edge - last, edge - first), self.samples // 2
+            for start, stop, at in self._runs(sample_a, sample_b, shift):
+                block = self._checked(*rows, start, stop)
+                into = slice(at - sample_a, at - sample_a + stop - start)
+                out[first - line_a : last - line_a, into] = block[::-1] if beyond else block
+        return out
+
+    def _runs(self, a, b, shift):
+        """Samples of the file (from, to) that fill samples a to b, and where each begins."""
+        if not self.round:
+            first, last = max(a, 0), min(b, self.samples)
+            if first < last:
+                yield first, last, first
+            return
+        at = a
+        while at < b:
+            start = (at + shift) % self.samples
+            length = min(self.samples - start, b - at)
+            yield start, start + length, at
+            at += length
+
+    def _checked(self, a, b, c, d):
+        heights = self._heights(a, b, c, d)
+        worst = np.nanmax(np.abs(heights), initial=0.0, where=~np.isnan(heights))
+        if worst > _HIGHEST_M:
+            raise InputError(
+                f"has a height of {worst:.6g} m", file=str(self.path), value=float(worst),
+                allowed=f"heights in m above {RADIUS_M / 1e3:g} km, up to {_HIGHEST_M / 1e3:g} km "
+                "(a wrong unit, scale or missing value?)",
+            )  # fmt: skip
+        return heights
+
+    def blocks(self, level: int, line_a: int, line_b: int, sample_a: int, sample_b: int):
+        """The highest height in squares of ``2**level`` pixels, and where data are missing in them.
+
+        Returns float32 heights in m (NaN where there are none) and flags (uint8), both of one cell
+        a square, from ``line_a``, ``sample_a`` on; the window is widened to whole squares. Read in
+        strips, so that memory stays that of the answer.
+        """
+        side = 1 << level
+        rows, columns = -(-(line_b - line_a) // side), -(-(sample_b - sample_a) // side)
+        highest = np.empty((rows, columns), dtype=np.float32)
+        holes = np.empty((rows, columns), dtype=np.uint8)
+        strip = max(1, _STRIP_CELLS // max(columns * side * side, 1))
+        for first in range(0, rows, strip):
+            last = min(first + strip, rows)
+            cells = self.window(
+                line_a + first * side, line_a + last * side, sample_a, sample_a + columns * side
+            ).reshape(last - first, side, columns, side)
+            missing = np.isnan(cells)
+            peak = np.where(missing, -np.inf, cells).max(axis=(1, 3))
+            highest[first:last] = np.where(np.isinf(peak), np.nan, peak)
+            holes[first:last] = missing.any(axis=(1, 3))
+        return highest, holes
+
+    def inside(self, line, sample):
+        """Whether fractions of lines and samples (any shape) lie on the pixels of the file."""
+        top, bottom = self.over_poles
+        low, high = (-0.5 if top else 0.0), self.lines - (0.5 if bottom else 1.0)
+        good = (line >= low - 1e-6) & (line <= high + 1e-6)
+        if not self.round:
+            good &= (sample >= -1e-6) & (sample <= self.samples - 1 + 1e-6)
+        return good
+
+
+def open_dem(path: str | Path) -> Dem:
+    """The elevation model in a PDS3 image (its label or the image itself) or a GeoTIFF.
+
+    Raises
+    ------
+    InputError
+        Not such a file, truncated, an incomplete label, a projection other than simple cylindrical
+        and polar stereographic, a datum other than the Moon's sphere of 1737.4 km, axes other than
+        MOON_ME, or a GeoTIFF without the extra ``terrain``.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(400)
+        if pds3.is_label(start):
+            return _from_pds(pds3.read_label(path))
+        if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            return _from_geotiff(path)
+        if path.suffix.lower() == ".img":
+            return _from_pds(pds3.label_beside(path))
+    except FileNotFoundError as fault:
+        raise InputError("no such file", file=str(path), allowed=_KINDS) from fault
+    except OSError as fault:
+        raise InputError(
+            f"cannot be read ({fault.strerror or fault})", file=str(path), allowed=_KINDS
+        ) from fault
+    raise InputError("is neither PDS3 nor GeoTIFF", file=str(path), allowed=_KINDS)
+
+
+_KINDS = "a PDS3 label or IMG, or a GeoTIFF"
+
+
+def _from_pds(label: pds3.Label) -> Dem:
+    where = str(label.path)
+    if label.text("TARGET_NAME").upper() != "MOON":
+        raise InputError(
+            f"is {label.text('TARGET_NAME')}", file=where, key="TARGET_NAME", allowed="MOON"
+        )
+    for key in ("A_AXIS_RADIUS", "B_AXIS_RADIUS", "C_AXIS_RADIUS"):
+        _check_radius(label.metres(_MAP + key), where, _MAP + key)
+    if label.text(_MAP + "POSITIVE_LONGITUDE_DIRECTION", "EAST").upper() != "EAST":
+        raise InputError(
+            "is not EAST", file=where, key=_MAP + "POSITIVE_LONGITUDE_DIRECTION", allowed="EAST"
+        )
+    if label.number(_MAP + "MAP_PROJECTION_ROTATION", 0.0) != 0:
+        raise InputError(
+            "is not 0", file=where, key=_MAP + "MAP_PROJECTION_ROTATION", allowed="north up"
+        )
+    axes = label.text(_MAP + "COORDINATE_SYSTEM_NAME")
+    remarks = _axes_remarks(axes, where, _MAP + "COORDINATE_SYSTEM_NAME")
+    raw, image = pds3.image_of(label)
+    lines, samples = raw.shape
+    kind = label.text(_MAP + "MAP_PROJECTION_TYPE").upper()
+    if kind in ("SIMPLE CYLINDRICAL", "EQUIRECTANGULAR"):
+        pole, placed = 0, _cylindrical(label, lines, samples)
+    elif kind == "POLAR STEREOGRAPHIC":
+        centre = label.number(_MAP + "CENTER_LATITUDE")
+        if abs(centre) != 90:
+            raise InputError(
+                f"is {centre:g}", file=where, key=_MAP + "CENTER_LATITUDE", value=centre,
+                allowed="-90 or 90 (deg)",
+            )  # fmt: skip
+        scale = RADIUS_M / _scale_m(label)
+        pole, placed = int(math.copysign(1, centre)), (*_offsets(label), scale, scale)
+    else:
+        raise InputError(
+            f"is {kind}", file=where, key=_MAP + "MAP_PROJECTION_TYPE", value=kind,
+            allowed="SIMPLE CYLINDRICAL, POLAR STEREOGRAPHIC",
+        )  # fmt: skip
+    unit = _unit_m(label.text("IMAGE.UNIT"), where, "IMAGE.UNIT")
+    factor = label.number("IMAGE.SCALING_FACTOR", 1.0) * unit
+    zero = _zero_m(label.number("IMAGE.OFFSET", 0.0) * unit, where, "IMAGE.OFFSET")
+    lost = None
+    if "IMAGE.MISSING_CONSTANT" in label.values and raw.dtype.kind == "i":
+        lost = label.number("IMAGE.MISSING_CONSTANT")
+
+    def heights(a, b, c, d):
+        return _scaled(np.asarray(raw[a:b, c:d]), factor, zero, lost)
+
+    source = {
+        "file": str(image), "product": label.text("PRODUCT_ID", image.stem),
+        "version": label.text("PRODUCT_VERSION_ID", ""),
+        "date": label.text("PRODUCT_CREATION_TIME", ""), "axes": axes,
+    }  # fmt: skip
+    return Dem(
+        label.path, lines, samples, pole, label.number(_MAP + "CENTER_LONGITUDE"), *placed,
+        {k: v for k, v in source.items() if v}, remarks, _heights=heights,
+    )  # fmt: skip
+
+
+def _offsets(label):
+    """Line and sample, from zero at the first pixel's middle, of the projection's origin.
+
+    LOLA's labels count so: a polar map of 30,336 lines has its pole at 15167.5.
+    """
+    return (
+        label.number(_MAP + "LINE_PROJECTION_OFFSET"),
+        label.number(_MAP + "SAMPLE_PROJECTION_OFFSET"),
+    )
+
+
+def _scale_m(label) -> float:
+    """MAP_SCALE in m a pixel."""
+    key = _MAP + "MAP_SCALE"
+    value, unit = label.number(key), (label.values[key][1] or "").lower().replace(" ", "")
+    if value <= 0 or not unit.startswith(("m/", "meter", "km/", "kilometer")):
+        raise InputError(
+            f"is {value:g} <{unit}>", file=str(label.path), key=key, allowed="above 0 <m/pix>"
+        )
+    return value * (1e3 if unit.startswith("k") else 1.0)
+
+
+def _cylindrical(label, lines, samples):
+    """Where latitude 0 and the centre's longitude lie, and pixels a radian.
+
+    Placed by the label's bounds where they hold exactly the pixels there are, since the meaning of
+    the offsets has changed between producers; else by the offsets, which the bounds must bear out.
+    """
+    where = str(label.path)
+    per_deg = label.number(_MAP + "MAP_RESOLUTION")
+    if per_deg <= 0:
+        raise InputError("is not above 0", file=where, key=_MAP + "MAP_RESOLUTION")
+    # CENTER_LATITUDE of an equirectangular map is its standard parallel
+    across = per_deg * math.cos(label.number(_MAP + "CENTER_LATITUDE", 0.0) * DEG)
+    north, south = (label.number(_MAP + k) for k in ("MAXIMUM_LATITUDE", "MINIMUM_LATITUDE"))
+    west, east = (
+        label.number(_MAP + k) for k in ("WESTERNMOST_LONGITUDE", "EASTERNMOST_LONGITUDE")
+    )
+    centre = label.number(_MAP + "CENTER_LONGITUDE")
+    width = (east - west) % 360.0 or 360.0
+    if not (-90 <= south < north <= 90) or max(
+        abs((north - south) * per_deg - lines), abs(width * across - samples)
+    ) > max(2.0, 1e-3 * lines):
+        raise InputError(
+            f"the bounds hold {(north - south) * per_deg:.1f} x {width * across:.1f} pixels",
+            file=where, key=_MAP + "MAP_RESOLUTION", allowed=f"{lines} x {samples} as in IMAGE",
+        )  # fmt: skip
+    exact = max(abs((north - south) * per_deg - lines), abs(width * across - samples)) < 0.02
+    if exact:
+        line_0, sample_0 = north * per_deg - 0.5, (centre - west) * across - 0.5
+    else:
+        line_0, sample_0 = _offsets(label)
+        if max(
+            abs(line_0 - north * per_deg), abs((sample_0 - (centre - west) * across) % (
+                360.0 * across))
+        ) > 2.0:  # fmt: skip
+            raise InputError(
+                "disagrees with the bounds by more than two pixels", file=where,
+                key=_MAP + "LINE_PROJECTION_OFFSET", allowed="offsets from the first pixel",
+            )  # fmt: skip
+    return line_0, sample_0, per_deg / DEG, across / DEG
+
+
+def _rasterio() -> Any:
+    try:
+        import rasterio
+        import rasterio.errors
+    except ImportError:
+        raise InputError(
+            "a GeoTIFF is read through rasterio, which is not installed",
+            allowed="pip install 'cislunar-planner[terrain]'",
+        ) from None
+    return rasterio
+
+
+def _from_geotiff(path: Path) -> Dem:
+    rasterio = _rasterio()
+    where = str(path)
+    errors = (rasterio.errors.RasterioError, rasterio.errors.CRSError)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            with rasterio.open(path) as file:
+                crs, grid, shape = file.crs, file.transform, file.shape
+                count, dtype = file.count, np.dtype(file.dtypes[0])
+                factor, offset, unit = file.scales[0], file.offsets[0], file.units[0]
+                tags = {**file.tags(), **file.tags(1)}
+                lost = file.nodata
+        wkt = "" if crs is None else crs.to_wkt()
+        terms = {} if crs is None else crs.to_dict()
+    except errors as fault:
+        raise InputError(f"cannot be read ({_short(fault)})", file=where, allowed=_KINDS) from None
+    if count != 1 or dtype.kind not in "iuf":
+        raise InputError(
+            f"has {count} bands of {dtype}", file=where, allowed="one band of plain numbers"
+        )
+    if crs is None:
+        raise InputError("has no coordinate system", file=where, allowed=_CRS)
+    radius = terms.get("R", terms.get("a"))
+    if radius is None or any(k in terms for k in ("datum", "ellps", "rf", "f")):
+        raise InputError(f"is not on the Moon's sphere ({_short(wkt)})", file=where, allowed=_CRS)
+    for one in {float(radius), float(terms.get("b", radius))}:
+        _check_radius(one, where, "coordinate system")
+    if grid.b or grid.d or not (grid.a > 0 and grid.e):
+        raise InputError("is rotated or mirrored", file=where, allowed="north up, east right")
+    remarks = list(_axes_remarks(wkt + " ".join(map(str, tags.values())), where, "axes"))
+    pole, centre, k, u_0, v_0, per = _geotiff_projection(terms, where)
+    # map coordinate of the first pixel's middle, in units of the sphere's radius (a radian)
+    first_u, first_v = grid.c + 0.5 * grid.a, grid.f + 0.5 * grid.e
+    across, down = per / (grid.a / k[0]), -per / (grid.e / k[1])
+    sample_0, line_0 = (u_0 - first_u) / grid.a, (v_0 - first_v) / grid.e
+    if unit:
+        metres = _unit_m(unit, where, "unit")
+    else:
+        metres = 1.0
+        remarks.append("the file does not name the unit of its heights: taken as metres")
+    zero = _zero_m(offset * metres, where, "offset")
+    lost = None if lost is None or math.isnan(lost) else float(lost)
+
+    def heights(a, b, c, d):
+        try:
+            with rasterio.open(path) as file:
+                raw = file.read(1, window=((a, b), (c, d)))
+        except errors as fault:
+            raise InputError(
+                f"cannot be read ({_short(fault)})", file=where, allowed="a whole GeoTIFF"
+            ) from None
+        return _scaled(raw, factor * metres, zero, lost)
+
+    source = {"file": where, "product": path.stem, "date": tags.get("TIFFTAG_DATETIME", "")}
+    return Dem(
+        path, shape[0], shape[1], pole, centre, line_0, sample_0, down, across,
+        {name: v for name, v in source.items() if v}, tuple(remarks), _heights=heights,
+    )  # fmt: skip
+
+
+_CRS = "simple cylindrical or polar stereographic on a sphere of 1737.4 km"
+
+
+def _geotiff_projection(terms: dict[str, Any], where: str):
+    """Pole, centre's longitude, scales (across, down), origin's coordinates, units a radian."""
+    kind = terms.get("proj")
+    if float(terms.get("pm", 0) or 0) != 0 or terms.get("units", "m") not in ("m", "km"):
+        raise InputError("has an unknown unit or prime meridian", file=where, allowed=_CRS)
+    metres = 1e3 if terms.get("units") == "km" else float(terms.get("to_meter", 1.0))
+    x_0, y_0 = (float(terms.get(k, 0.0)) / metres for k in ("x_0", "y_0"))
+    lon_0, lat_0 = float(terms.get("lon_0", 0.0)), float(terms.get("lat_0", 0.0))
+    lat_ts = terms.get("lat_ts")
+    if kind == "longlat":
+        return 0, 0.0, (1.0, 1.0), 0.0, 0.0, 1.0 / DEG
+    if kind == "eqc":
+        true = math.cos(float(lat_ts or 0.0) * DEG)
+        y_at_equator = y_0 - lat_0 * DEG * RADIUS_M / metres
+        return 0, lon_0, (true, 1.0), x_0, y_at_equator, RADIUS_M / metres
+    if kind == "stere" and abs(lat_0) == 90:
+        k = float(terms.get("k", terms.get("k_0", 1.0)))
+        if lat_ts is not None:
+            k = 0.5 * (1.0 + abs(math.sin(float(lat_ts) * DEG)))
+        return int(math.copysign(1, lat_0)), lon_0, (k, k), x_0, y_0, RADIUS_M / metres
+    raise InputError(f"is in projection {kind or 'unknown'}", file=where, allowed=_CRS)
+
+
+def _check_radius(radius_m: float, where: str, key: str) -> None:
+    if abs(radius_m - RADIUS_M) > _RADIUS_TOLERANCE_M:
+        raise InputError(
+            f"is {radius_m / 1e3:.10g} km", file=where, key=key, value=radius_m,
+            allowed=f"the Moon's sphere of {MOON_RADIUS_KM:g} km",
+        )  # fmt: skip
+
+
+def _axes_remarks(text: str, where: str, key: str) -> tuple[str, ...]:
+    """What to say of a file's axes; InputError where they are not MOON_ME."""
+    said = text.upper().replace("_", " ").replace("-", " ")
+    if "PRINCIPAL" in said or "MOON PA" in said:
+        raise InputError(
+            "is principal axes", file=where, key=key, value=text[:60],
+            allowed="mean Earth / polar axis (MOON_ME); the two are 875 m apart on the ground",
+        )  # fmt: skip
+    if "MEAN EARTH" in said or "MOON ME" in said:
+        return ()
+    return ("the file does not name its axes: taken as mean Earth / polar axis (MOON_ME)",)
+
+
+def _unit_m(unit: str, where: str, key: str) -> float:
+    word = unit.strip().lower().rstrip("s").replace("metre", "meter")
+    if word in ("m", "meter"):
+        return 1.0
+    if word in ("km", "kilometer"):
+        return 1e3
+    raise InputError(f"is {unit!r}", file=where, key=key, value=unit, allowed="metres, kilometres")
+
+
+def _zero_m(offset_m: float, where: str, key: str) -> float:
+    """Height of a count of zero: an offset of the sphere's radius makes radii, not heights."""
+    if abs(offset_m - RADIUS_M) <= _RADIUS_TOLERANCE_M:
+        return offset_m - RADIUS_M
+    if abs(offset_m) < _HIGHEST_M:
+        return offset_m
+    raise InputError(
+        f"is {offset_m:.10g} m", file=where, key=key, value=offset_m,
+        allowed=f"0, or the Moon's radius of {RADIUS_M:g} m",
+    )  # fmt: skip
+
+
+def _scaled(raw, factor, zero, lost):
+    """Heights in m (float32) from counts, NaN where a count says that there is none."""
+    heights = raw.astype(np.float64) * factor + zero
+    missing = ~np.isfinite(heights) | (np.abs(heights) > 1e30)
+    if raw.dtype.kind == "i":
+        missing |= raw == np.iinfo(raw.dtype).min
+    if lost is not None:
+        missing |= raw == lost
+    return np.where(missing, np.nan, heights).astype(np.float32)
+
+
+def _short(words) -> str:
+    text = " ".join(str(words).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def height_m(dem: Dem, latitude_deg, longitude_deg) -> Any:
+    """Height in m above the 1737.4 km sphere at places in deg (MOON_ME), bilinear; any shape.
+
+    Raises InputError for a place outside the file or without data.
+    """
+    lat, lon = np.broadcast_arrays(
+        np.asarray(latitude_deg, dtype=float), np.asarray(longitude_deg, dtype=float)
+    )
+    flat_lat, flat_lon = lat.ravel(), lon.ravel()
+    bad = ~((np.abs(flat_lat) <= 90) & np.isfinite(flat_lon))
+    if bad.any():
+        raise InputError(
+            f"place at {flat_lat[bad][0]}, {flat_lon[bad][0]}", key="latitude_deg",
+            allowed="latitude -90 to 90",
+        )  # fmt: skip
+    line, sample = dem.locate(flat_lat, flat_lon)
+    out = ~dem.inside(line, sample)
+    if out.any():
+        _refuse(dem, "is not covered", flat_lat[out][0], flat_lon[out][0])
+    line_a, sample_a = np.floor(line).astype(int), np.floor(sample).astype(int)
+    if not dem.round:  # the last pixel's middle still counts as inside
+        sample_a = np.clip(sample_a, 0, dem.samples - 2)
+    top, bottom = dem.over_poles
+    line_a = np.clip(line_a, -1 if top else 0, dem.lines - (1 if bottom else 2))
+    corners = _corners(dem, line_a, sample_a)
+    down, across = line - line_a, sample - sample_a
+    weights = ((1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across)
+    # a missing corner that has no weight is not asked for
+    found = np.zeros(line.shape)
+    for weight, corner in zip(weights, corners.T, strict=True):
+        found += np.where(weight > 1e-9, weight * corner, 0.0)
+    lost = np.isnan(found)
+    if lost.any():
+        _refuse(dem, "has no data", flat_lat[lost][0], flat_lon[lost][0])
+    return float(found[0]) if lat.ndim == 0 else found.reshape(lat.shape)
+
+
+def _refuse(dem, what, latitude_deg, longitude_deg):
+    raise InputError(
+        f"{latitude_deg:g}, {longitude_deg:g} deg {what}", file=str(dem.path),
+        key="latitude, longitude", allowed="a place that the file covers",
+    )  # fmt: skip
+
+
+def _corners(dem, line, sample):
+    """Heights (N, 4) of the pixels at ``line, sample`` and next to them; one window if small."""
+    height, width = np.ptp(line) + 2, np.ptp(sample) + 2
+    if line.size and height * width <= _BOX_CELLS:
+        a, c = int(line.min()), int(sample.min())
+        box = dem.window(a, a + int(height), c, c + int(width))
+        i, j = line - a, sample - c
+        return np.stack([box[i, j], box[i, j + 1], box[i + 1, j], box[i + 1, j + 1]], 1)
+    pairs = zip(line.tolist(), sample.tolist(), strict=True)
+    return np.array([dem.window(i, i + 2, j, j + 2).ravel() for i, j in pairs]).reshape(-1, 4)
+
+
+def slope_deg(dem: Dem, latitude_deg: float, longitude_deg: float, *, baseline_m=None) -> float:
+    """The steepest slope in deg at a place in deg, from heights half a baseline away to each side.
+
+    ``baseline_m`` is two pixels unless given: a slope belongs to its baseline. Raises InputError
+    where a height is missing, and for a baseline that is not above 0.
+    """
+    base = 2.0 * dem.pixel_at_m(latitude_deg) if baseline_m is None else float(baseline_m)
+    if not 0 < base < 0.1 * RADIUS_M:
+        raise InputError(
+            f"is {base:g}", key="baseline_m", value=base, allowed="above 0, to a tenth of a radius"
+        )
+    up, north, east = basis(latitude_deg, longitude_deg)
+    angle = 0.5 * base / RADIUS_M
+    sides = np.array([north, -north, east, -east])
+    points = math.cos(angle) * up + math.sin(angle) * sides
+    heights = height_m(dem, *degrees(points))
+    rise = np.hypot(heights[0] - heights[1], heights[2] - heights[3])
+    return math.degrees(math.atan(rise / base))
+
+
+def basis(latitude_deg: float, longitude_deg: float):
+    """Unit vectors up, north and east (MOON_ME) at a place; at a pole by its longitude."""
+    lat, lon = latitude_deg * DEG, longitude_deg * DEG
+    up = np.array([math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)])
+    east = np.array([-math.sin(lon), math.cos(lon), 0.0])
+    return up, np.cross(up, east), east
+
+
+def degrees(points):
+    """Latitudes and longitudes in deg of unit vectors (..., 3)."""
+    lat = np.degrees(np.arctan2(points[..., 2], np.hypot(points[..., 0], points[..., 1])))
+    return lat, np.degrees(np.arctan2(points[..., 1], points[..., 0]))
