@@ -1,5 +1,14 @@
 """The error family: each is also a builtin, and carries the data of the fault."""
 
+LONGEST_KEY, LONGEST_WHAT, LONGEST_ALLOWED = 500, 500, 1500  # signs of a message's parts
+
+
+def _plain(text: str, longest: int) -> str:
+    """``text`` on one line, without signs that steer a terminal, and cut where it is too long."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: 4 * longest])
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
 
 class CislunarError(Exception):
     """Anything this project raises on purpose."""
@@ -13,8 +22,10 @@ class InputError(CislunarError, ValueError):
 
     def __init__(self, what, *, file=None, key=None, value=None, allowed=None):
         self.file, self.key, self.value, self.what, self.allowed = file, key, value, what, allowed
-        parts = [str(p) for p in (file, key) if p]
-        text = what if allowed is None else f"{what}; allowed: {allowed}"
+        parts = [_plain(str(p), LONGEST_KEY) for p in (file, key) if p]
+        text = _plain(str(what), LONGEST_WHAT)
+        if allowed is not None:
+            text += f"; allowed: {_plain(str(allowed), LONGEST_ALLOWED)}"
         super().__init__(": ".join([*parts, text]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from array import array
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import erfa
 import numpy as np
 
 from orbits.constants import DAY_S
+from orbits.daf import check_spk
 from orbits.epoch import Epoch
 from orbits.errors import InputError, SpanError
 from orbits.trajectory import Trajectory
@@ -18,7 +20,8 @@ from orbits.trajectory import Trajectory
 TOLERANCE_KM = 1e-5  # a thinned table interpolates back to the full one within a centimetre
 STRIDES = (120, 60, 40, 30, 20, 12, 10, 6, 5, 4, 3, 2)  # longest first
 MOON, J2000_FRAME, DEGREE = 301, "J2000", 7
-LARGEST_FILE = 512 * 1024 * 1024
+LARGEST_OEM = 128 * 1024 * 1024  # bytes; two years of one-minute states
+FARTHEST_KM, FASTEST_KM_S = 1e9, 299792.458  # beyond these a state is a damaged one
 
 
 def thinned(trajectory: Trajectory) -> Trajectory:
@@ -110,23 +113,46 @@ def read_oem(path: str | os.PathLike, ephemeris=None) -> Trajectory:
     path = Path(path)
     name = str(path)
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError("the file is too large for an OEM", file=name, allowed="512 MiB")
-        text = path.read_text(encoding="ascii")
+        if not path.is_file():
+            raise InputError("not a file", file=name, allowed="an OEM file")
+        if path.stat().st_size > LARGEST_OEM:
+            raise InputError(
+                "the file is too large for an OEM", file=name, allowed=f"{LARGEST_OEM >> 20} MiB"
+            )
+        with path.open(encoding="ascii") as lines:
+            meta, first, t_s, states, centres, frames = _oem_states(lines, name)
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(f"cannot be read as an OEM: {fault}", file=name) from fault
+    if "CCSDS_OEM_VERS" not in meta or first is None or len(t_s) < 2:
+        raise InputError("not an OEM with at least two states", file=name)
+    if len(centres) != 1 or not centres <= set(_CENTRES):
+        raise InputError(
+            f"CENTER_NAME {sorted(centres)}", file=name, key="CENTER_NAME", allowed="MOON or EARTH"
+        )
+    if not frames <= {"ICRF", "EME2000"}:
+        raise InputError(
+            f"REF_FRAME {sorted(frames)}", file=name, key="REF_FRAME", allowed="ICRF or EME2000"
+        )
+    if centres == {"EARTH"}:
+        if ephemeris is None:
+            raise InputError("an Earth-centred OEM needs an ephemeris", file=name)
+        states = states + ephemeris.state("earth", "moon", first, t_s)
+    return Trajectory(first, t_s, states, "MOON_ICRF", meta.get("OBJECT_NAME", path.stem))
+
+
+def _oem_states(lines: Iterable[str], name: str):
+    """The metadata of an OEM's lines, its first epoch, times (s) and states, centres and frames."""
     meta: dict[str, str] = {}
-    times: list[Epoch] = []
-    rows: list[list[float]] = []
-    inside_meta = inside_covariance = False
+    first = last = None
+    numbers = array("d")  # time and state, row after row
+    inside_covariance = False
     centres, frames = set(), set()
-    for number, raw in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(lines, 1):
         line = raw.strip()
         if not line or line.startswith("COMMENT"):
             continue
         if line in ("META_START", "META_STOP"):
-            inside_meta = line == "META_START"
-            if not inside_meta:
+            if line == "META_STOP":
                 centres.add(meta.get("CENTER_NAME", "").upper())
                 frames.add(meta.get("REF_FRAME", "").upper())
             continue
@@ -151,31 +177,25 @@ def read_oem(path: str | os.PathLike, ephemeris=None) -> Trajectory:
             when = Epoch.parse(f"{parts[0].removesuffix('Z')} {scale}")
         except ValueError as fault:
             raise InputError(f"line {number}: {fault}", file=name, value=line[:60]) from fault
-        if not np.isfinite(row).all():
-            raise InputError(f"line {number}: not a finite state", file=name)
-        if times and when <= times[-1]:
-            if when == times[-1]:
+        if not _possible(np.array(row)):
+            raise InputError(f"line {number}: not a possible state", file=name, value=line[:60])
+        if last is not None and when <= last:
+            if when == last:
                 continue  # adjoining segments repeat their common epoch
             raise InputError(f"line {number}: epochs do not increase", file=name)
-        times.append(when)
-        rows.append(row)
-    if "CCSDS_OEM_VERS" not in meta or len(rows) < 2:
-        raise InputError("not an OEM with at least two states", file=name)
-    if len(centres) != 1 or not centres <= set(_CENTRES):
-        raise InputError(
-            f"CENTER_NAME {sorted(centres)}", file=name, key="CENTER_NAME", allowed="MOON or EARTH"
-        )
-    if not frames <= {"ICRF", "EME2000"}:
-        raise InputError(
-            f"REF_FRAME {sorted(frames)}", file=name, key="REF_FRAME", allowed="ICRF or EME2000"
-        )
-    t_s = np.array([t - times[0] for t in times])
-    states = np.array(rows)
-    if centres == {"EARTH"}:
-        if ephemeris is None:
-            raise InputError("an Earth-centred OEM needs an ephemeris", file=name)
-        states = states + ephemeris.state("earth", "moon", times[0], t_s)
-    return Trajectory(times[0], t_s, states, "MOON_ICRF", meta.get("OBJECT_NAME", path.stem))
+        first, last = first or when, when
+        numbers.append(when - first)
+        numbers.extend(row)
+    table = np.array(numbers).reshape(-1, 7)
+    return meta, first, table[:, 0], table[:, 1:], centres, frames
+
+
+def _possible(states: np.ndarray) -> bool:
+    """Whether states (..., 6) in km and km/s are finite, within the Solar system, below light."""
+    return bool(
+        (np.abs(states[..., :3]) <= FARTHEST_KM).all()
+        and (np.abs(states[..., 3:]) <= FASTEST_KM_S).all()
+    )
 
 
 def write_spk(
@@ -207,6 +227,7 @@ def read_spk(path: str | os.PathLike, naif_id: int, epoch: Epoch, t_s: Iterable[
 
     t_s = np.asarray(t_s, dtype=float)
     name = os.fspath(path)
+    check_spk(name)
     et = epoch.tdb_s + t_s
     opened = []
     try:
@@ -224,4 +245,6 @@ def read_spk(path: str | os.PathLike, naif_id: int, epoch: Epoch, t_s: Iterable[
     finally:
         for kernel in opened:
             spiceypy.unload(kernel)
+    if not _possible(states):
+        raise InputError(f"the states of body {naif_id} are not possible ones", file=name)
     return Trajectory(epoch, t_s, states, "MOON_ICRF", str(naif_id))
