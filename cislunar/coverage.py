@@ -13,13 +13,14 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cislunar import grid
+from cislunar import cell_dop, grid
 from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
 from cislunar.figures_of_merit import (
     DEFINITIONS,
@@ -44,17 +45,21 @@ if TYPE_CHECKING:
     from cislunar.tracks import Tracks, World
 
 FIX_BUDGET = 10_000_000  # cell-epochs of positioning a map may cost; epochs are thinned to hold it
+MOST_THREADS: ContextVar[int] = ContextVar("MOST_THREADS", default=8)  # that one map may use
 MISSING = -1.0  # written to the file where a figure has no value
 
 __all__ = [
-    "DEFINITIONS", "Cells", "Signal", "cell_fixes", "cell_views", "map_coverage", "map_user",
+    "DEFINITIONS", "MOST_THREADS", "Cells", "Signal", "cell_dops", "cell_fixes", "cell_views",
+    "map_coverage", "map_user",
     "region_cells", "region_mask", "unit_vectors",
 ]  # fmt: skip
 
 
 def _on_threads(work: Callable[[slice], None], count: int) -> None:
     """Runs ``work`` on slices of ``count`` cells, each slice but the last a multiple of four."""
-    parts = max(1, min(os.cpu_count() or 1, 8, count // 4))
+    parts = max(1, min(os.cpu_count() or 1, MOST_THREADS.get(), count // 4))
+    if parts == 1:
+        return work(slice(0, count))
     edges = (np.linspace(0, count // 4, parts + 1).astype(int) * 4).tolist()
     edges[-1] = count
     slices = [slice(edges[i], edges[i + 1]) for i in range(parts)]
@@ -242,6 +247,51 @@ def cell_fixes(
     return found
 
 
+def cell_dops(
+    units: np.ndarray,
+    positions_km: np.ndarray,
+    min_elevation_rad: float,
+    signals: Sequence[Signal],
+    figures: Collection[str],
+    *,
+    step_elevation_rad: float = 0.0,
+    serving: np.ndarray | None = None,
+    radius_km: float = MOON_RADIUS_KM,
+    limits: tuple[float, float] = (math.inf, math.inf),
+) -> dict[str, np.ndarray]:
+    """Those of ``cell_fixes``' figures that need no error budget, for cells on the surface.
+
+    ``figures``: keys of ``cell_dop.FIGURES``; ``limits``: largest PDOP and GDOP of a fix that
+    serves. A fix is one with equal weights, which ``cell_fixes`` too asks for first.
+    """
+    count, epochs = positions_km.shape[:2]
+    px, py, pz = (np.ascontiguousarray(positions_km[:, :, i], dtype=float) for i in range(3))
+    gate = np.ones((count, epochs)) if serving is None else np.asarray(serving, dtype=float)
+    reach2 = np.array([s.reach_km for s in signals], dtype=float).reshape(count, 2) ** 2
+    cells = np.ascontiguousarray(units, dtype=float)
+    wanted = np.array([f"{d}dop_p50" in figures for d in "gphvt"])
+    out = np.zeros((len(cells), 8))
+
+    def work(part: slice) -> None:
+        cell_dop.sweep_dop(
+            cells[part], radius_km, px, py, pz, gate, reach2, math.sin(min_elevation_rad),
+            math.sin(step_elevation_rad), np.array(limits), wanted, out[part],
+        )  # fmt: skip
+
+    _on_threads(work, len(cells))
+    none = out[:, cell_dop.FIXES] == 0
+    found: dict[str, np.ndarray] = {}
+    for name in figures:
+        values = out[:, cell_dop.FIGURES[name]]
+        if name.endswith("_frac"):
+            found[name] = values / epochs
+        elif name == "solution_count":
+            found[name] = values.astype(np.int64)
+        else:
+            found[name] = np.ma.array(values, mask=none)
+    return found
+
+
 def map_user(nodes: Iterable[Node]) -> str | None:
     """The operator that a map is drawn for: that of most assets (alphabetical first if equal)."""
     owners = Counter(n.operator for n in nodes if n.kind == "asset" and n.operator is not None)
@@ -266,6 +316,8 @@ def map_coverage(
     edge_gaps: str = "bound",
     least_assets: int = 1,
     limits: tuple[float, float, float] | None = None,
+    only: Collection[str] | None = None,
+    positioning_step_s: float | None = None,
 ) -> xarray.Dataset | None:
     """Coverage of the scenario's regions: the dataset of ``coverage.nc``; None without regions.
 
@@ -273,10 +325,11 @@ def map_coverage(
     Moon's attitude. ``signals``: navigation sources (``positioning.map_signals``). ``operator``:
     the map's user for the sharing policy (default: the operator of most assets). ``edge_gaps`` and
     ``least_assets``: see ``cell_views``. ``limits``: see ``cell_fixes``; with them the dataset has
-    ``positioning_served_frac``.
+    ``positioning_served_frac``. ``only``: the figures wanted, the rest is then neither computed
+    nor in the dataset.
 
     Positioning is taken at every n-th epoch, n the least that keeps a region under ten million
-    cell-epochs: see the attribute ``positioning_step_s``.
+    cell-epochs, or that of ``positioning_step_s``: see the attribute of that name.
     """
     import xarray
 
@@ -308,6 +361,8 @@ def map_coverage(
     navigators = [i for i, n in enumerate(craft) if n.name in signals]
     served = {} if limits is None else {"positioning_served_frac": _served_definition(limits)}
     definitions = DEFINITIONS | served
+    if only is not None:
+        definitions = {name: told for name, told in definitions.items() if name in only}
     columns: dict[str, list[Any]] = {name: [] for name in definitions}
     places: dict[str, list[Any]] = {
         k: [] for k in ("latitude", "longitude", "region", "nside", "index", "area", "height")
@@ -317,17 +372,31 @@ def map_coverage(
         cells = region_cells(region)
         mask = region.min_elevation_deg * DEG
         height_km = (getattr(region, "height_m", None) or 0.0) / 1e3
-        views = cell_views(
-            cells.units, positions, mask, step_s, relay=relay, live=live, serving=serving,
-            height_km=height_km, least_assets=least_assets, edge_gaps=edge_gaps,
-        )  # fmt: skip
         stride = max(1, math.ceil(len(cells) * t_s.size / FIX_BUDGET))
-        fixes = cell_fixes(
-            cells.units, positions[navigators, ::stride], mask,
-            [signals[craft[i].name] for i in navigators], multipath_m,
-            step_elevation_rad=step_elevation_rad, serving=serving[navigators, ::stride],
-            height_km=height_km, limits=limits,
-        )  # fmt: skip
+        if positioning_step_s is not None:
+            stride = max(1, round(positioning_step_s / step_s))
+        heard = [signals[craft[i].name] for i in navigators]
+        of_fixes = {n for n in definitions if n in cell_dop.FIGURES or n.startswith("accuracy_")}
+        views: dict[str, np.ndarray] = {}
+        fixes: dict[str, np.ndarray] = {}
+        if of_fixes != set(definitions):
+            views = cell_views(
+                cells.units, positions, mask, step_s, relay=relay, live=live, serving=serving,
+                height_km=height_km, least_assets=least_assets, edge_gaps=edge_gaps,
+            )  # fmt: skip
+        plain = height_km == 0.0 and of_fixes <= set(cell_dop.FIGURES)
+        if of_fixes and plain and (limits is None or limits[0] == math.inf):
+            fixes = cell_dops(
+                cells.units, positions[navigators, ::stride], mask, heard, of_fixes,
+                step_elevation_rad=step_elevation_rad, serving=serving[navigators, ::stride],
+                limits=(math.inf, math.inf) if limits is None else limits[1:],
+            )  # fmt: skip
+        elif of_fixes:
+            fixes = cell_fixes(
+                cells.units, positions[navigators, ::stride], mask, heard, multipath_m,
+                step_elevation_rad=step_elevation_rad, serving=serving[navigators, ::stride],
+                height_km=height_km, limits=limits,
+            )  # fmt: skip
         for name in definitions:
             columns[name].append(views[name] if name in views else fixes[name])
         places["latitude"].append(cells.latitude_deg)
@@ -402,6 +471,6 @@ def _dataset(xarray, columns, definitions, places, about, scenario, step_s, oper
             "definitions": "figures of merit as in STK, https://help.agi.com/stk/Content/cov/fom-01.htm",
         },
     )  # fmt: skip
-    for name in (*EMPTY_WITHOUT_FIX, *EMPTY_WITHOUT_REVISIT):
+    for name in {*EMPTY_WITHOUT_FIX, *EMPTY_WITHOUT_REVISIT} & set(definitions):
         out[name].encoding["_FillValue"] = MISSING
     return out

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from cislunar.schema import Region
 
 MAX_NSIDE = 1024
+_SHAPE = (  # what decides a region's cells
+    "name", "latitude_min_deg", "latitude_max_deg", "longitude_min_deg", "longitude_max_deg",
+    "polygon_lon_lat_deg", "centre_lon_lat_deg", "radius_deg", "cell_count",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -115,8 +121,15 @@ def region_cells(region: Region) -> Cells:
     and never one that leaves the region empty. Raises InputError for a region that holds no cell
     at the finest, or a polygon around half of the Moon.
     """
+    bounds = {n: v for n, v in vars(region).items() if n in _SHAPE}
+    return _cells_of(type(region), json.dumps(bounds, sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+def _cells_of(kind: type, bounds: str) -> Cells:
     from astropy_healpix import HEALPix
 
+    region = kind(**json.loads(bounds))
     best: Cells | None = None
     miss = math.inf
     nside = 1

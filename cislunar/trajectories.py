@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,6 +27,23 @@ THREE_BODY = ("dro", "halo", "nrho", "lyapunov", "butterfly")
 LARGEST_STEP_S = 60.0  # tables are never coarser: degree-7 interpolation is then exact to mm
 
 _flown: dict[str, Trajectory] = {}  # by content hash: a sweep asks for the same orbit many times
+shelf: Shelf | None = None  # what also remembers beyond this process; a sweep puts one here
+
+
+class Shelf(Protocol):
+    """A store of trajectories by content key that outlives a process."""
+
+    def get(self, content_key: str) -> Trajectory | None: ...
+
+    def put(self, content_key: str, trajectory: Trajectory, cost_s: float) -> None: ...
+
+
+def forget(largest_bytes: float) -> None:
+    """Drops the trajectories remembered longest until the rest fit; between runs only."""
+    for key in list(_flown):
+        if sum(t.states.nbytes for t in list(_flown.values())) <= largest_bytes:
+            break
+        _flown.pop(key, None)
 
 
 def force_model(scenario: Scenario) -> ForceModel:
@@ -50,19 +68,31 @@ def build_trajectories(
     flying = [n for n in nodes if n.kind == "spacecraft"]
 
     def one(node: Node) -> Trajectory:
-        key = _content_key(scenario, node)
-        if key not in _flown:
-            _flown[key] = _fly(scenario, node, ephemeris)
+        key = content_key(scenario, node)
+        found = _flown.get(key)
+        if found is None:
+            found = _flown[key] = _recalled(key, scenario, node, ephemeris)
         if progress:
             progress(node.name)
-        found = _flown[key]
         return Trajectory(found.epoch, found.t_s, found.states, found.frame, node.name, found.notes)
 
     with ThreadPoolExecutor(max_workers=workers or 2) as pool:
         return dict(zip([n.name for n in flying], pool.map(one, flying), strict=True))
 
 
-def _content_key(scenario: Scenario, node: Node) -> str:
+def _recalled(key: str, scenario: Scenario, node: Node, ephemeris: De440) -> Trajectory:
+    if shelf is None:
+        return _fly(scenario, node, ephemeris)
+    found = shelf.get(key)
+    if found is None:
+        start = time.thread_time()
+        found = _fly(scenario, node, ephemeris)
+        shelf.put(key, found, time.thread_time() - start)
+    return found
+
+
+def content_key(scenario: Scenario, node: Node) -> str:
+    """A hash of all that a spacecraft's trajectory is computed from."""
     orbit = node.orbit
     content = [
         orbit.model_dump(mode="json"),
