@@ -215,8 +215,7 @@ class _View:
 
     def _crosslink(self, n: int, table: ContactTable) -> Intervals:
         transit = self.craft & (np.arange(self.craft.size) != n)
-        paths = find_live_paths(table, self._others(n), transit)
-        across = crosslinked(paths, transit)
+        across = crosslinked(table, self._others(n), transit)
         return before(table, table.source == n, across).get(n, Intervals())
 
     # --- how late ---

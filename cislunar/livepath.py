@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from cislunar.contact_table import ContactTable, table_of
+from cislunar.livepath_kernels import SLIVER_S, follow_paths, reachable, unite
 from orbits.compiled import njit
 from orbits.intervals import Intervals
-
-# leftovers of subtracting nearly equal sets are noise of rounding; an edge is known to ~0.1 s
-_SLIVER_S = 1e-6
 
 
 @njit(cache=True, nogil=True)
@@ -48,177 +45,11 @@ def _join(source, target, start, end, owlt, at, live_start, live_end):
     return node[:used], begin[:used], finish[:used]
 
 
-@njit(cache=True, nogil=True)
-def _unite(node, start, end, count):
-    """Sorted disjoint spans of each node from spans in any order: ``at``, starts, ends."""
-    size = np.zeros(count + 1, dtype=np.int64)
-    for i in range(node.size):
-        size[node[i] + 1] += 1
-    bucket = np.cumsum(size)
-    place = bucket[:-1].copy()
-    s = np.empty(node.size)
-    e = np.empty(node.size)
-    for i in range(node.size):
-        s[place[node[i]]], e[place[node[i]]] = start[i], end[i]
-        place[node[i]] += 1
-    at = np.zeros(count + 1, dtype=np.int64)
-    used = 0
-    for n in range(count):
-        low, high = bucket[n], bucket[n + 1]
-        order = np.argsort(s[low:high])
-        ss, ee = s[low:high][order], e[low:high][order]
-        begin = used
-        for i in range(high - low):
-            if used > begin and ss[i] <= e[used - 1]:
-                e[used - 1] = max(e[used - 1], ee[i])
-            else:
-                s[used], e[used] = ss[i], ee[i]
-                used += 1
-        at[n + 1] = used
-    return at, s[:used], e[:used]
-
-
-@njit(cache=True, nogil=True)
-def _subtract(s, e, used, cut_s, cut_e, out_s, out_e):
-    """Spans ``s, e`` (the first ``used``) less the cuts, all sorted and disjoint: how many."""
-    size = 0
-    for i in range(used):
-        begin = s[i]
-        k = np.searchsorted(cut_e, begin, side="right")
-        while k < cut_s.size and cut_s[k] < e[i]:
-            if cut_s[k] - begin > _SLIVER_S:
-                out_s[size], out_e[size] = begin, cut_s[k]
-                size += 1
-            begin = max(begin, cut_e[k])
-            k += 1
-        if e[i] - begin > _SLIVER_S:
-            out_s[size], out_e[size] = begin, e[i]
-            size += 1
-    return size
-
-
-@njit(cache=True, nogil=True)
-def _grow(array, room) -> Any:
-    return np.concatenate((array, np.empty(max(array.size, room), dtype=array.dtype)))
-
-
-@njit(cache=True, nogil=True)
-def _chain(into, source, start, end, owlt, at, base_s, base_e, bit, words, most):
-    """The live spans of forwarding nodes, by the set of nodes that the path runs through.
-
-    ``into``: the contacts into node v are into[v]:into[v + 1], by source and start. ``base``: the
-    spans of paths of one hop. ``bit``: the bit of each node in a set of ``words`` whole numbers.
-    Returns for each chain its node, its set and where its spans end in the two vectors of spans.
-    """
-    count = into.size - 1
-    node = np.empty(64, dtype=np.int64)
-    following = np.empty(64, dtype=np.int64)  # the next chain of the same node
-    head = np.full(count, -1, dtype=np.int64)
-    sets = np.zeros((64, words), dtype=np.int64)
-    stop = np.zeros(65, dtype=np.int64)
-    s, e = base_s.copy(), base_e.copy()
-    chains, used = 0, 0
-    for n in range(count):
-        if bit[n] < 0 or at[n] == at[n + 1]:
-            continue
-        if chains == node.size:
-            node, following, stop = _grow(node, 0), _grow(following, 0), _grow(stop, 0)
-            sets = np.concatenate((sets, np.zeros_like(sets)))
-        size = at[n + 1] - at[n]
-        s[used : used + size], e[used : used + size] = (
-            base_s[at[n] : at[n + 1]],
-            base_e[at[n] : at[n + 1]],
-        )
-        used += size
-        node[chains], following[chains], head[n] = n, -1, chains
-        sets[chains, bit[n] // 62] |= 1 << (bit[n] % 62)
-        chains += 1
-        stop[chains] = used
-    room = 256
-    x, y, xx, yy = np.empty(room), np.empty(room), np.empty(room), np.empty(room)
-    wanted = np.zeros(words, dtype=np.int64)
-    begin, finish = 0, chains
-    for _ in range(most - 1):
-        for g in range(begin, finish):
-            v = node[g]
-            c = into[v]
-            while c < into[v + 1]:
-                u = source[c]
-                word, flag = bit[u] // 62, 1 << (bit[u] % 62)
-                skip = (sets[g, word] & flag) != 0
-                found, near, last = 0, stop[g], stop[g + 1]
-                while c < into[v + 1] and source[c] == u:
-                    if not skip:
-                        arrive, depart = start[c] + owlt[c], end[c] + owlt[c]
-                        # contacts come by start, so the first span to look at is near the last
-                        while near < last and e[near] <= arrive:
-                            near += 1
-                        while near > stop[g] and e[near - 1] > arrive:
-                            near -= 1
-                        i = near
-                        while i < last and s[i] < depart:
-                            if found == x.size:
-                                x, y = _grow(x, 0), _grow(y, 0)
-                            x[found] = max(start[c], s[i] - owlt[c])
-                            y[found] = min(end[c], e[i] - owlt[c])
-                            found += y[found] - x[found] > _SLIVER_S
-                            i += 1
-                    c += 1
-                if found == 0:
-                    continue
-                order = np.argsort(x[:found])
-                size = 0
-                if xx.size < 2 * found + 2:
-                    xx, yy = _grow(xx, 2 * found + 2), _grow(yy, 2 * found + 2)
-                for i in order:
-                    if size > 0 and x[i] <= yy[size - 1]:
-                        yy[size - 1] = max(yy[size - 1], y[i])
-                    else:
-                        xx[size], yy[size] = x[i], y[i]
-                        size += 1
-                wanted[:] = sets[g]
-                wanted[word] |= flag
-                h = head[u]
-                while h >= 0 and size > 0:
-                    inside = True
-                    for w in range(words):
-                        if sets[h, w] & ~wanted[w]:
-                            inside = False
-                    if inside:
-                        cuts = stop[h + 1] - stop[h]
-                        if x.size < size + cuts + 1:
-                            x, y = _grow(x, size + cuts + 1), _grow(y, size + cuts + 1)
-                        size = _subtract(
-                            xx, yy, size, s[stop[h] : stop[h + 1]], e[stop[h] : stop[h + 1]], x, y
-                        )
-                        x, xx, y, yy = xx, x, yy, y
-                    h = following[h]
-                if size == 0:
-                    continue
-                if chains == node.size:
-                    node, following, stop = _grow(node, 0), _grow(following, 0), _grow(stop, 0)
-                    sets = np.concatenate((sets, np.zeros_like(sets)))
-                if used + size > s.size:
-                    s, e = _grow(s, used + size), _grow(e, used + size)
-                s[used : used + size], e[used : used + size] = xx[:size], yy[:size]
-                used += size
-                node[chains], following[chains], head[u] = u, head[u], chains
-                sets[chains] = wanted
-                chains += 1
-                stop[chains] = used
-        if finish == chains:
-            break
-        begin, finish = finish, chains
-    return node[:chains], sets[:chains], stop[: chains + 1], s[:used], e[:used]
-
-
 @dataclass(frozen=True)
 class LivePaths:
     """The transmit times with a live path, for every node of a contact table.
 
-    ``at, start_s, end_s``: the spans of node n are at[n]:at[n + 1]. For nodes that may forward,
-    ``chains`` keeps every way: its node, the nodes on its path (bits), where its spans end in the
-    vectors of starts and ends, and the bit of each node.
+    ``at, start_s, end_s``: the spans of node n are at[n]:at[n + 1].
     """
 
     table: ContactTable
@@ -226,7 +57,6 @@ class LivePaths:
     at: np.ndarray
     start_s: np.ndarray
     end_s: np.ndarray
-    chains: tuple
 
     def of(self, node: int) -> Intervals:
         part = slice(self.at[node], self.at[node + 1])
@@ -244,38 +74,84 @@ class LivePaths:
 def find_live_paths(table: ContactTable, targets, transit=None, *, max_hops: int = 8) -> LivePaths:
     """The live paths to any of ``targets`` (node numbers) over all contacts of a table.
 
-    ``transit``: which nodes may forward (bool, one a node; all by default). Paths have at most
-    ``max_hops`` contacts. Each forwarding node keeps its spans by the set of nodes the path runs
-    through, so that no path visits a node twice (two craft must not bounce a bundle until a
-    window opens), and drops what a path through fewer of the same nodes serves already.
+    ``transit``: which nodes may forward (bool, one a node; all by default). A path among them has
+    at most ``max_hops`` contacts and visits no node twice (two craft must not bounce a bundle
+    until a window opens).
     """
     count = len(table.names)
-    final = np.zeros(count, dtype=bool)
-    final[targets] = True
-    transit = ~final if transit is None else transit & ~final
+    final, transit = _roles(table, targets, transit)
     u, v, s, e, o = table.source, table.target, table.start_s, table.end_s, table.owlt_s
-    direct = final[v] & ~final[u]
-    through = transit[v] & ~final[u]
-    outer = through & ~transit[u]
-
-    bit = np.where(transit, np.cumsum(transit) - 1, -1)
-    words = max(1, -(-int(transit.sum()) // 62))
-    into, sender, start_s, end_s, owlt_s = _by_target(table, through & transit[u])
-    at, base_s, base_e = _unite(u[direct], s[direct], e[direct], count)
-    node, sets, stop, chain_s, chain_e = _chain(
-        into, sender, start_s, end_s, owlt_s, at, base_s, base_e, bit, words, max_hops
-    )
-    at, ls, le = _unite(np.repeat(node, np.diff(stop)), chain_s, chain_e, count)
+    inner = np.flatnonzero(transit)
+    node, begin, finish = _among(table, final, transit, max_hops, across=False)
+    at, ls, le = unite(inner[node], begin, finish, count)
+    outer = transit[v] & ~final[u] & ~transit[u]
     outer_node, outer_s, outer_e = _join(
         u[outer], v[outer], s[outer], e[outer], o[outer], at, ls, le
     )
-    leaf = direct & ~transit[u]
-    all_at, all_s, all_e = _unite(
+    leaf = final[v] & ~final[u] & ~transit[u]
+    all_at, all_s, all_e = unite(
         np.concatenate((outer_node, u[leaf], np.repeat(np.arange(count), np.diff(at)))),
         np.concatenate((outer_s, s[leaf], ls)), np.concatenate((outer_e, e[leaf], le)), count,
     )  # fmt: skip
-    chains = (node, sets, stop, chain_s, chain_e, bit)
-    return LivePaths(table, final, all_at, all_s, all_e, chains)
+    return LivePaths(table, final, all_at, all_s, all_e)
+
+
+def _roles(table: ContactTable, targets, transit):
+    final = np.zeros(len(table.names), dtype=bool)
+    final[targets] = True
+    return final, (~final if transit is None else transit & ~final)
+
+
+def _among(table: ContactTable, final, transit, max_hops: int, *, across: bool):
+    """Live spans of the forwarding nodes (numbered among themselves): node, start, end in s.
+
+    With ``across``, of paths whose first hop is to another of them, ``max_hops`` beyond it.
+    """
+    u, v, s, e, o = table.source, table.target, table.start_s, table.end_s, table.owlt_s
+    number = np.cumsum(transit) - 1
+    count = int(transit.sum())
+    direct, through = transit[u] & final[v], transit[u] & transit[v]
+    if not direct.any():
+        return np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
+    links = [
+        np.concatenate((x[direct], y[through]))
+        for x, y in ((number[u] * (count + 1) + count, number[u] * (count + 1) + number[v]),
+                     (s, s), (e, e))
+    ]  # fmt: skip
+    at, begin, finish = unite(*links, count * (count + 1))
+    pair = np.repeat(np.arange(count * (count + 1)), np.diff(at))
+    # no bundle is under way for longer than this before its last hop
+    longest_s = (max_hops if across else max_hops - 1) * o[through].max(initial=0.0)
+    sure = finish - longest_s > begin
+    found = reachable(
+        pair[sure], begin[sure], finish[sure] - longest_s, count, max_hops, across
+    )  # fmt: skip
+    if longest_s == 0.0:
+        return found
+    perhaps = reachable(pair, begin - longest_s, finish, count, max_hops, across)
+    low, high = _apart(found, perhaps, 2.0 * longest_s + SLIVER_S)
+    order = np.flatnonzero(through)[np.argsort(s[through], kind="stable")]
+    base_at, base_s, base_e = unite(number[u[direct]], s[direct], e[direct], count)
+    near = follow_paths(
+        low, high, number[u[order]], number[v[order]], s[order], e[order], o[order],
+        base_at, base_s, base_e, count, max_hops + across, across,
+    )  # fmt: skip
+    return tuple(np.concatenate(parts) for parts in zip(found, near, strict=True))
+
+
+def _apart(inner, outer, beside_s: float):
+    """Where spans of the same nodes (node, start, end; one set within the other) differ: s.
+
+    Starts and ends of the windows, with so much on either side, joined where they meet.
+    """
+    when = np.concatenate((outer[1], outer[2], inner[1], inner[2]))
+    more, less = np.ones(outer[1].size), np.ones(inner[1].size)
+    order = np.argsort(when, kind="stable")
+    when = when[order]
+    depth = np.cumsum(np.concatenate((more, -more, -less, less))[order])
+    apart = (depth[:-1] > 0.5) & (np.diff(when) > 0.0)
+    windows = Intervals(when[:-1][apart] - beside_s, when[1:][apart] + beside_s)
+    return windows.start_s, windows.end_s
 
 
 def live_path(plan, targets, min_rate_bps: float = 0.0, *, transit=None) -> dict[str, Intervals]:
@@ -303,26 +179,21 @@ def live_path(plan, targets, min_rate_bps: float = 0.0, *, transit=None) -> dict
     return found if whole else {n: spans.clip(0.0, span_s) for n, spans in found.items()}
 
 
-def crosslinked(paths: LivePaths, craft: np.ndarray) -> dict[int, Intervals]:
+def crosslinked(
+    table: ContactTable, targets, craft: np.ndarray, *, max_hops: int = 8
+) -> dict[int, Intervals]:
     """For each spacecraft, when it has a live path whose first hop is to another spacecraft.
 
-    ``craft``: bool, one a node. Seconds past the epoch, by node number.
+    ``craft``: the nodes that may forward (bool, one a node). Seconds past the epoch, by node number.
     """
-    t = paths.table
-    into, u, s, e, o = _by_target(t, craft[t.source] & craft[t.target])
-    node, sets, stop, start, end, bit = paths.chains
-    parts: dict[int, list[Intervals]] = {}
-    for g, v in enumerate(node):
-        hop, spans = slice(into[v], into[v + 1]), slice(stop[g], stop[g + 1])
-        outside = (sets[g, bit[u[hop]] // 62] >> (bit[u[hop]] % 62)) & 1 == 0
-        a, x, y = _join(
-            u[hop][outside], np.zeros(outside.sum(), dtype=np.int64), s[hop][outside],
-            e[hop][outside], o[hop][outside], np.array([0, spans.stop - spans.start]),
-            start[spans], end[spans],
-        )  # fmt: skip
-        for n in np.unique(a):
-            parts.setdefault(int(n), []).append(Intervals(x[a == n], y[a == n]))
-    return {n: Intervals.union_of(p) for n, p in parts.items()}
+    final, transit = _roles(table, targets, craft)
+    node, begin, finish = _among(table, final, transit, max_hops, across=True)
+    at, s, e = unite(node, begin, finish, int(transit.sum()))
+    return {
+        int(n): Intervals(s[at[k] : at[k + 1]], e[at[k] : at[k + 1]])
+        for k, n in enumerate(np.flatnonzero(transit))
+        if at[k + 1] > at[k]
+    }
 
 
 def before(table: ContactTable, mask, live: dict[int, Intervals]) -> dict[int, Intervals]:
@@ -336,12 +207,3 @@ def before(table: ContactTable, mask, live: dict[int, Intervals]) -> dict[int, I
         table.owlt_s[mask], at, ls, le,
     )  # fmt: skip
     return {int(n): Intervals(start[node == n], end[node == n]) for n in np.unique(node)}
-
-
-def _by_target(table, mask):
-    """The contacts of a mask by target, then source, then start; node v's begin at first[v]."""
-    v = table.target[mask]
-    order = np.argsort(v, kind="stable")
-    columns = (table.source, table.start_s, table.end_s, table.owlt_s)
-    first = np.searchsorted(v[order], np.arange(len(table.names) + 1))
-    return first, *(x[mask][order] for x in columns)
