@@ -6,7 +6,8 @@ of it is an upper triangular R with R^T R the information matrix. One Householde
 brings R to the next epoch, eliminates the process noise and the signals' old states, and adds the
 new measurements (Bierman, Factorization Methods for Discrete Sequential Estimation, 1977, ch. V and
 VI). Nothing is inverted and nothing needs to be known beforehand, so a singular problem is simply
-an R with a zero on its diagonal. Position and time are last: their own information is R's last corner.
+an R with a zero on its diagonal. Position and time are last: their own information is R's last
+corner.
 
 A signal's error in space is s b(t), with s its standard deviation and b a process of unit variance
 and the correlation (1 + x) exp(-x), x = lambda t (Matern 3/2: the roughest that has a rate). Its
