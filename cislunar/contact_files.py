@@ -19,6 +19,8 @@ import csv
 import json
 import math
 import re
+from bisect import bisect_right
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,9 @@ from orbits.compiled import njit
 from orbits.epoch import Epoch
 from orbits.errors import InputError
 
-MOST_BYTES = 200_000_000
+MOST_BYTES = 32_000_000  # whatever they hold, no more than 1 GiB comes of them
+MOST_PARTS = 3_000_000  # lists and objects of a JSON file
+MOST_CONTACTS = 500_000
 _COLUMNS = ("contact_id", "source", "target", "start_s", "end_s", "rate_bps", "owlt_s")
 _WHOLE_S = 1e-6  # a time this near a whole second is that second
 
@@ -216,16 +220,15 @@ def read_ion(path) -> ContactTable:
             raise InputError(
                 f"{line.strip()!r} is not a command of ionadmin", file=str(path), key=key
             ) from fault
-    explicit: dict[tuple[int, int], list] = {}
-    implied: dict[tuple[int, int], list] = {}
-    for s, e, a, b, owlt in ranges:
-        explicit.setdefault((a, b), []).append((s, e, owlt))
-        if a < b:
-            implied.setdefault((b, a), []).append((s, e, owlt))
+    known = _ranges_by_pair(ranges, path)
     rows = []
     for s, e, a, b, rate, key in contacts:
-        known = explicit.get((a, b)) or implied.get((a, b), [])
-        pieces = [(max(s, x), min(e, y), d) for x, y, d in sorted(known) if x < e and y > s]
+        spans, stops = known.get((a, b), ((), ()))
+        pieces = []
+        for x, y, d in spans[bisect_right(stops, s) :]:
+            if x >= e:
+                break
+            pieces.append((max(s, x), min(e, y), d))
         covered = sum(y - x for x, y, _ in pieces)
         if not math.isclose(covered, e - s, abs_tol=1e-6):
             raise InputError(
@@ -236,6 +239,26 @@ def read_ion(path) -> ContactTable:
             ends = names.get(a, str(a)), names.get(b, str(b))
             rows.append((f"c{len(rows) + 1:06d}", *ends, x, y, rate, d))
     return checked_table(rows, path, names.values(), clock.epoch)
+
+
+def _ranges_by_pair(ranges, path) -> dict[tuple[int, int], tuple[list, list]]:
+    """The ranges (start, end, light time) of each directed pair in order of time, and their ends.
+
+    One with the lower node first holds for both directions, unless the other has its own.
+    """
+    found: dict[tuple[int, int], list] = {}
+    implied: dict[tuple[int, int], list] = {}
+    for s, e, a, b, owlt in ranges:
+        found.setdefault((a, b), []).append((s, e, owlt))
+        if a < b:
+            implied.setdefault((b, a), []).append((s, e, owlt))
+    found = implied | found
+    for (a, b), spans in found.items():
+        spans.sort()
+        for one, other in pairwise(spans):
+            if other[0] < one[1]:
+                raise InputError(f"two ranges from {a} to {b} overlap", file=str(path))
+    return {pair: (spans, [y for _, y, _ in spans]) for pair, spans in found.items()}
 
 
 class _IonClock:
@@ -292,11 +315,12 @@ def write_hdtn(plan, path, *, light_time: str = "up") -> None:
 
 def read_hdtn(path) -> ContactTable:
     """The contact table of an HDTN contact plan; ``rate`` (deprecated) is in Mbit/s, as there."""
-    try:
-        data = json.loads(read_text(path))
-    except ValueError as fault:
-        raise InputError(f"not JSON ({fault})", file=str(path)) from fault
-    if not isinstance(data, dict) or not isinstance(data.get("contacts"), list):
+    return hdtn_table(read_json(path), path)
+
+
+def hdtn_table(data: dict, path) -> ContactTable:
+    """The contact table of an HDTN contact plan's object; ``path`` names it in messages."""
+    if not isinstance(data.get("contacts"), list):
         raise InputError("no list of contacts", file=str(path), key="contacts")
     nodes = data.get("nodes", {})
     names = {str(k): str(v) for k, v in nodes.items()} if isinstance(nodes, dict) else {}
@@ -309,13 +333,12 @@ def read_hdtn(path) -> ContactTable:
                 (str(c.get("contact", i)), *ends, float(c["startTime"]), float(c["endTime"]),
                  float(rate), float(c["owlt"]))
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError) as fault:
+        except (KeyError, OverflowError, TypeError, ValueError) as fault:
             raise InputError(
                 "a contact needs numbers source, dest, startTime, endTime, rateBitsPerSec, owlt",
                 file=str(path), key=f"contacts.{i}",
             ) from fault  # fmt: skip
-    epoch = data.get("epoch_utc")
-    return checked_table(rows, path, names.values(), Epoch.parse(epoch) if epoch else None)
+    return checked_table(rows, path, names.values(), epoch_of(data.get("epoch_utc"), path))
 
 
 # --- ours ---------------------------------------------------------------------------------------
@@ -335,7 +358,7 @@ def read_contacts_csv(path) -> ContactTable:
         except (TypeError, ValueError) as fault:
             raise InputError("a cell is not a number", file=str(path), key=f"line {i}") from fault
         if epoch is None and row.get("start_utc"):
-            epoch = Epoch.parse(row["start_utc"]) + -rows[-1][3]
+            epoch = epoch_of(row["start_utc"], path, "start_utc", rows[-1][3])
     return checked_table(rows, path, (), epoch)
 
 
@@ -357,6 +380,10 @@ def checked_table(rows, path, names, epoch) -> ContactTable:
     """The table of rows read from a file; InputError naming the file where they make none."""
     if not rows:
         raise InputError("the plan has no contacts", file=str(path))
+    if len(rows) > MOST_CONTACTS:
+        raise InputError(
+            f"{len(rows)} contacts are too many", file=str(path), allowed=f"{MOST_CONTACTS}"
+        )
     try:
         return ContactTable.of_rows(rows, names=names, epoch=epoch)
     except InputError as fault:
@@ -367,6 +394,8 @@ def read_text(path, most: int | None = None) -> str:
     """The text of a plan file (its first ``most`` characters); InputError where it has none."""
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise InputError("not a file", file=str(path), allowed="a contact plan file")
         if path.stat().st_size > MOST_BYTES:
             raise InputError("too large", file=str(path), allowed=f"{MOST_BYTES} bytes")
         with path.open(encoding="utf-8-sig") as file:
@@ -375,6 +404,30 @@ def read_text(path, most: int | None = None) -> str:
         raise InputError(f"cannot be read ({fault.strerror})", file=str(path)) from fault
     except UnicodeDecodeError as fault:
         raise InputError("not UTF-8 text", file=str(path)) from fault
+
+
+def read_json(path) -> dict:
+    """The object in a JSON plan file; InputError where there is none."""
+    text = read_text(path)
+    if text.count("[") + text.count("{") > MOST_PARTS:
+        raise InputError("too many parts", file=str(path), allowed=f"{MOST_PARTS} lists, objects")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as fault:
+        raise InputError(f"not JSON ({fault})", file=str(path)) from fault
+    if not isinstance(data, dict):
+        raise InputError("not an object", file=str(path), allowed="a contact plan")
+    return data
+
+
+def epoch_of(text, path, key: str = "epoch_utc", past_s: float = 0.0) -> Epoch | None:
+    """The instant ``past_s`` before that of a file's text; None where the file gives none."""
+    if not text:
+        return None
+    try:
+        return Epoch.parse(str(text)) + -past_s
+    except (InputError, OverflowError, ValueError) as fault:
+        raise InputError(str(getattr(fault, "what", fault)), file=str(path), key=key) from fault
 
 
 def write_text(path, text: str) -> None:

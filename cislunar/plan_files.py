@@ -9,16 +9,19 @@ light time), with times as exact as they are; the others keep every contact with
 from __future__ import annotations
 
 import json
+import math
 import re
-from pathlib import Path
 from typing import Any
 
 from cislunar.contact_files import (
+    MOST_PARTS,
     checked_table,
+    epoch_of,
+    hdtn_table,
     merged_contacts,
     read_contacts_csv,
-    read_hdtn,
     read_ion,
+    read_json,
     read_text,
     write_contacts_csv,
     write_hdtn,
@@ -27,9 +30,11 @@ from cislunar.contact_files import (
 )
 from cislunar.contact_table import ContactTable, table_of
 from cislunar.network import TemporalNetwork
-from orbits.epoch import Epoch
 from orbits.errors import InputError
 
+_MALFORMED = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError
+)  # fmt: skip
 _NEEDED = ("start_s", "end_s", "rate_bps", "owlt_s")
 
 
@@ -80,7 +85,10 @@ def read_tvg(path) -> ContactTable:
 
     A contact whose characteristics change becomes one contact for each of them.
     """
-    data = _json(path)
+    return _tvg_table(read_json(path), path)
+
+
+def _tvg_table(data: dict, path) -> ContactTable:
     kind = data.get("contact_type")
     pieces = _PIECES.get(kind) if isinstance(kind, str) else None
     if pieces is None:
@@ -89,7 +97,10 @@ def read_tvg(path) -> ContactTable:
             allowed=", ".join(_PIECES),
         )  # fmt: skip
     rows = []
-    for i, edge in enumerate(data.get("edges", ())):
+    edges = data.get("edges", [])
+    if not isinstance(edges, list):
+        raise InputError("not a list", file=str(path), key="edges")
+    for i, edge in enumerate(edges):
         try:
             for contact in edge["contacts"]:
                 a, b, start, end = contact[:4]
@@ -99,12 +110,12 @@ def read_tvg(path) -> ContactTable:
                     low, high = max(begin, float(start)), min(stop, float(end))
                     if high > low:
                         rows.append((f"c{len(rows) + 1:06d}", a, b, low, high, rate, owlt))
-        except (IndexError, KeyError, TypeError, ValueError) as fault:
+        except _MALFORMED as fault:
             raise InputError(
                 f"not a contact of {kind}", file=str(path), key=f"edges.{i}"
             ) from fault
     names = data["vertices"] if isinstance(data.get("vertices"), dict) else ()
-    return checked_table(rows, path, names, _epoch(data.get("epoch_utc"), path))
+    return checked_table(rows, path, names, epoch_of(data.get("epoch_utc"), path))
 
 
 # (start, rate, delay) of each piece of a contact, by the tool's names of its forms
@@ -137,15 +148,20 @@ def write_graphml(plan, path, nodes=()) -> None:
 
 def read_node_link(path) -> ContactTable:
     """The contact table of networkx node-link JSON (our ``network.json``)."""
+    return _node_link_table(read_json(path), path)
+
+
+def _node_link_table(data: dict, path) -> ContactTable:
     import networkx
 
-    data = _json(path)
     try:
         graph = networkx.node_link_graph(
             data, directed=True, multigraph=True, edges="edges" if "edges" in data else "links"
         )
-    except (KeyError, TypeError, networkx.NetworkXError) as fault:
+    except (*_MALFORMED, networkx.NetworkXError) as fault:
         raise InputError(f"not node-link data ({fault})", file=str(path)) from fault
+    if not (graph.is_directed() and graph.is_multigraph()):
+        raise InputError("contacts make a directed multigraph, this is none", file=str(path))
     return _table(graph, path)
 
 
@@ -156,11 +172,13 @@ def read_graphml(path) -> ContactTable:
     import networkx
 
     text = read_text(path)
+    if text.count("<") > MOST_PARTS // 2:
+        raise InputError("too many elements", file=str(path), allowed=f"{MOST_PARTS // 2} tags")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError("GraphML with a document type is not read", file=str(path))
     try:
         graph = networkx.parse_graphml(text, force_multigraph=True)
-    except (xml.ParseError, KeyError, ValueError, networkx.NetworkXError) as fault:
+    except (xml.ParseError, *_MALFORMED, networkx.NetworkXError) as fault:
         raise InputError(f"not GraphML ({fault})", file=str(path)) from fault
     if not graph.is_directed():
         raise InputError("contacts are directed, this graph is not", file=str(path))
@@ -172,15 +190,21 @@ def _table(graph, path) -> ContactTable:
     for i, (a, b, contact_id, edge) in enumerate(graph.edges(keys=True, data=True)):
         try:
             numbers = [float(edge[k]) for k in _NEEDED]
-        except (KeyError, TypeError, ValueError) as fault:
+        except _MALFORMED as fault:
             raise InputError(
                 f"an edge needs numbers {', '.join(_NEEDED)}", file=str(path), key=f"edges.{i}"
             ) from fault
         rows.append((edge.get("contact_id", contact_id), a, b, *numbers))
     about = graph.graph
-    table = checked_table(rows, path, graph.nodes, _epoch(about.get("epoch_utc"), path))
+    table = checked_table(rows, path, graph.nodes, epoch_of(about.get("epoch_utc"), path))
     if "span_s" in about:
-        object.__setattr__(table, "span_s", max(table.span_s, float(about["span_s"])))
+        try:
+            span_s = float(about["span_s"])
+        except _MALFORMED as fault:
+            raise InputError("not a number", file=str(path), key="span_s") from fault
+        if not math.isfinite(span_s):
+            raise InputError("not a finite number", file=str(path), key="span_s")
+        object.__setattr__(table, "span_s", max(table.span_s, span_s))
     return table
 
 
@@ -210,14 +234,14 @@ def read_plan(path) -> ContactTable:
     """The contact table of a plan file, in any of the forms, by its content."""
     head = read_text(path, 4096).lstrip("\ufeff \t\r\n")
     if head.startswith("{"):
-        data = _json(path)
+        data = read_json(path)
         if "contacts" in data:
-            return read_hdtn(path)
+            return hdtn_table(data, path)
         if "contact_type" in data:
-            return read_tvg(path)
+            return _tvg_table(data, path)
         if "nodes" in data:
-            return read_node_link(path)
-        return read_hdtn(path)
+            return _node_link_table(data, path)
+        return hdtn_table(data, path)
     if head.startswith("<") and "<graphml" in head:
         return read_graphml(path)
     if head.startswith("contact_id,") or ",rate_bps" in head.split("\n", 1)[0]:
@@ -225,22 +249,3 @@ def read_plan(path) -> ContactTable:
     if re.search(r"^\s*(a\s+(contact|range)|@|#|1\s+\d+)\b", head, re.MULTILINE) or "#" in head[:1]:
         return read_ion(path)
     raise InputError("not a contact plan", file=str(path), allowed=FORMS)
-
-
-def _json(path) -> dict:
-    try:
-        data = json.loads(read_text(path))
-    except (ValueError, RecursionError) as fault:
-        raise InputError(f"not JSON ({fault})", file=str(path)) from fault
-    if not isinstance(data, dict):
-        raise InputError("not an object", file=str(path), allowed=FORMS)
-    return data
-
-
-def _epoch(text, path) -> Epoch | None:
-    if text is None:
-        return None
-    try:
-        return Epoch.parse(str(text))
-    except InputError as fault:
-        raise InputError(fault.what, file=str(Path(path)), key="epoch_utc") from fault
