@@ -22,13 +22,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cislunar.access import find_access
 from cislunar.access import workers as cores
 from cislunar.accumulate_kernels import CORNER, gather
 from cislunar.accumulated import LIMIT_M, Accumulated
 from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
 from cislunar.clocks import Clock, clock
 from cislunar.positioning import corrections, positioning_need
-from cislunar.ranging import Ranging, chinese, is_receiver, sise_class, sise_m
+from cislunar.ranging import (
+    Ranging,
+    chinese,
+    find_ranging,
+    is_receiver,
+    is_source,
+    sise_class,
+    sise_m,
+)  # fmt: skip
 from cislunar.world import build_world
 from orbits.constants import C_KM_S, DEG
 from orbits.errors import InputError
@@ -36,7 +45,10 @@ from orbits.interpolate import hermite_many
 from orbits.intervals import Intervals
 
 if TYPE_CHECKING:
+    from cislunar.contacts import ContactPlan
     from cislunar.nodes import Node
+    from cislunar.results import Results
+    from cislunar.schema import Accumulation
     from cislunar.tracks import Tracks
 
 HOUR_S = 3600.0
@@ -170,6 +182,29 @@ def _states(tracks: Tracks, name: str, t_s) -> np.ndarray:
     return hermite_many(np.ascontiguousarray(tracks.t_s, dtype=float), states, t_s)
 
 
+def check_signals(
+    nodes: Iterable[Node], how: Gathering, uere: Mapping[str, Any], policy: Any = None
+) -> None:
+    """Raises InputError where the correlation of a source's signal error is neither published nor
+    given; knowable before anything is computed."""
+    sources = [
+        n for n in nodes
+        if (is_source(n) and (how.sources is None or n.name in how.sources))
+        or n.name in how.two_way
+    ]  # fmt: skip
+    _signal_rates(sources, uere, chinese(policy), how.signal_correlation_s)
+
+
+def two_way_spans(plan: ContactPlan, far: str, asset: str) -> Intervals:
+    """When ``far`` and ``asset`` have contacts in both directions, s past the plan's epoch."""
+    halves = []
+    for source, target in ((far, asset), (asset, far)):
+        picked = (plan.source == source) & (plan.target == target)
+        pairs = zip(plan.start_s[picked].tolist(), plan.end_s[picked].tolist(), strict=True)
+        halves.append(Intervals.from_pairs(list(pairs)))
+    return halves[0] & halves[1]
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """What every user of a run has in common: the epochs, the Moon's axes, errors, settings."""
@@ -196,12 +231,25 @@ def make_scene(
     fidelity: str,
     ephemeris: Any,
     policy: Any = None,
-    two_way: Mapping[tuple[str, str], Intervals] | None = None,
+    plan: ContactPlan | None = None,
 ) -> Scene:
-    """What the users of a run share. ``two_way[(far end, asset)]``: when both can talk.
+    """What the users of a run share: two-way ranges need contacts of ``plan`` both ways.
 
-    Raises InputError where the span is shorter than the window.
+    Raises InputError where the span is shorter than the window, or for a far end that is neither
+    a spacecraft nor a station in service.
     """
+    nodes = tuple(nodes)
+    far = [n.name for n in nodes if n.kind != "asset"]
+    for name in how.two_way:
+        if name not in far:
+            raise InputError(f"{name!r} is no far end of a two-way range", key="two_way",
+                             value=name, allowed=", ".join(far) or "none in service")  # fmt: skip
+    two_way = {
+        (name, user.name): Intervals() if plan is None else two_way_spans(plan, name, user.name)
+        for name in how.two_way
+        for user in nodes
+        if user.kind == "asset"
+    }
     count = math.floor(tracks.span_s / how.step_s + 1e-9) + 1
     if tracks.span_s < how.window_min * 60.0:
         raise InputError(f"a window of {how.window_min:g} min does not fit the span",
@@ -209,8 +257,8 @@ def make_scene(
                          allowed=f"up to {tracks.span_s / 60.0:g}")  # fmt: skip
     t_s = how.step_s * np.arange(count)
     world = build_world(fidelity, tracks.epoch, t_s, ephemeris)
-    return Scene(tracks, tuple(nodes), ranging, uere, policy, how, t_s, world.moon_axes,
-                 world.moon_rate, two_way or {})  # fmt: skip
+    return Scene(tracks, nodes, ranging, uere, policy, how, t_s, world.moon_axes,
+                 world.moon_rate, two_way)  # fmt: skip
 
 
 def _seen(spans: Intervals, t_s: np.ndarray, span_s: float) -> np.ndarray:
@@ -222,7 +270,7 @@ def accumulate(scene: Scene, user: Node) -> Accumulated:
     """What ``user`` gathers from every start; see ``Gathering`` for how and ``Accumulated``.
 
     A user without any source is a result: nothing is solved. Raises InputError for a name that is
-    no navigation source, or a far end that no two-way link joins to the user.
+    no navigation source.
     """
     how, tracks, uere = scene.how, scene.tracks, scene.uere
     china = chinese(scene.policy)
@@ -237,11 +285,6 @@ def accumulate(scene: Scene, user: Node) -> Accumulated:
                     allowed=", ".join(sorted(known)) or "none",
                 )  # fmt: skip
         heard = [s for s in heard if s in how.sources]
-    for name in how.two_way:
-        if (name, user.name) not in scene.two_way:
-            allowed = sorted(far for far, a in scene.two_way if a == user.name)
-            raise InputError(f"no two-way link joins {name!r} and {user.name!r}", key="two_way",
-                             value=name, allowed=", ".join(allowed) or "none here")  # fmt: skip
     sources = [n for n in scene.nodes if n.name in heard or n.name in how.two_way]
     unseen = Ranging(Intervals(), (0.0, 0.0))
     links = [scene.ranging.get((n.name, user.name), unseen) if n.name in heard else unseen
@@ -354,3 +397,65 @@ def run_kernel(
     with ThreadPoolExecutor(len(spans)) as pool:
         list(pool.map(part, spans))
     return covariance, solved, corner[:, :, [1, 2, 3, 0]]
+
+
+def settings_of(record: Accumulation | None, **settings) -> Gathering:
+    """A scenario's ``accumulation`` as a ``Gathering``, with any setting replaced."""
+    known = [f.name for f in fields(Gathering)]
+    base = {} if record is None else {k: getattr(record, k) for k in known}
+    return gathering(**{**base, **settings})
+
+
+def accumulate_run(
+    record: Accumulation, tracks: Tracks, nodes: Iterable[Node],
+    ranging: Mapping[tuple[str, str], Ranging], plan: ContactPlan, uere: Mapping[str, Any],
+    *, fidelity: str, ephemeris: Any, policy: Any = None,
+) -> list[Accumulated]:  # fmt: skip
+    """What every asset with a receiver (or every one that ``record`` names) gathers."""
+    nodes = tuple(nodes)
+    here = {n.name for n in nodes}
+    how = settings_of(record, two_way=tuple(n for n in record.two_way if n in here))
+    scene = make_scene(
+        tracks, nodes, ranging, uere, how, fidelity=fidelity, ephemeris=ephemeris, policy=policy,
+        plan=plan,
+    )  # fmt: skip
+    users = [
+        n for n in nodes
+        if n.kind == "asset"
+        and (is_receiver(n) if record.assets is None else n.name in record.assets)
+    ]  # fmt: skip
+    return [accumulate(scene, user) for user in users]
+
+
+def accumulated_positioning(results: Results, asset: str, **settings) -> Accumulated:
+    """What one asset of a finished run gathers over time; settings as for ``Gathering``.
+
+    Settings that are not given are those of the scenario's ``accumulation``. Signals are ranged to
+    as if no antenna were shared. Raises InputError for an unknown asset, setting or source, and
+    where a signal's correlation is neither published nor given.
+    """
+    from cislunar import catalog
+    from orbits.ephemeris import De440
+
+    scenario, nodes, tracks = results.scenario, results.nodes, results.tracks
+    user = next((n for n in nodes if n.name == asset and n.kind == "asset"), None)
+    if user is None:
+        places = ", ".join(n.name for n in nodes if n.kind == "asset")
+        raise InputError(f"no asset {asset!r}", key="asset", value=asset, allowed=places or "none")
+    how = settings_of(scenario.accumulation, **settings)
+    uere = catalog.find("uere")
+    check_signals(nodes, how, uere, scenario.policy)
+    near = [n for n in nodes if n.name == asset or n.correction_radius_km is not None]
+    pairs = [
+        (user_.name, n.name)
+        for user_ in near
+        for n in nodes
+        if is_source(n) and n.name != user_.name
+    ]
+    access = find_access(tracks, nodes, sorted({(min(p), max(p)) for p in pairs}))
+    ranging = find_ranging(tracks, nodes, access, scenario.policy)
+    scene = make_scene(
+        tracks, nodes, ranging, uere, how, fidelity=scenario.fidelity, ephemeris=De440.open(),
+        policy=scenario.policy, plan=results.plan,
+    )  # fmt: skip
+    return accumulate(scene, user)

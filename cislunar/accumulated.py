@@ -238,3 +238,11 @@ def accumulated_frame(found: Iterable[Accumulated]) -> pd.DataFrame:
     kinds |= {name: "object" for name in TEXT}
     kinds |= {name: "Int64" for name in ("sources", "starts", "undetermined")}
     return frame.astype(kinds)
+
+
+def against_time_frame(found: Iterable[Accumulated]) -> pd.DataFrame:
+    """The table of ``accumulated_against_time.csv``: every asset's accuracy against time."""
+    import pandas as pd
+
+    frames = [one.against_time() for one in found]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from cislunar.access import access_frame, find_access
+from cislunar.accumulate import accumulate_run, check_signals, settings_of
+from cislunar.accumulated import accumulated_frame, against_time_frame
 from cislunar.atmosphere import air_notes
 from cislunar.candidates import explain_gaps, need_of
 from cislunar.clouds import cloud_notes
@@ -60,6 +62,8 @@ def run(
 def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
     ephemeris = De440.open()
     nodes, absent = in_service(scenario)
+    if scenario.accumulation is not None:
+        check_signals(nodes, settings_of(scenario.accumulation), _uere(), scenario.policy)
     with bar.stage("trajectories", sum(n.kind == "spacecraft" for n in nodes)):
         trajectories = build_trajectories(
             scenario, nodes, ephemeris, workers=workers, progress=bar.advance
@@ -85,6 +89,16 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         alone = positioning = _positioning(base)
         if contended.navigation:
             positioning = _positioning(base, navigating(ranging, contended.navigation))
+    gathered = []
+    if scenario.accumulation is not None:
+        with bar.stage("accumulation"):
+            used = ranging
+            if contended.navigation:
+                used = navigating(ranging, contended.navigation)
+            gathered = accumulate_run(
+                scenario.accumulation, tracks, nodes, used, plan, _uere(),
+                fidelity=scenario.fidelity, ephemeris=ephemeris, policy=scenario.policy,
+            )  # fmt: skip
     with bar.stage("gaps"):
         gaps = _gaps(base, plan, comms, positioning, alone if contended.navigation else None)
     with bar.stage("coverage"):
@@ -105,6 +119,8 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         positioning_scores=positioning.frame,
         positioning_accuracy=positioning.accuracy,
         positioning_tolerance=positioning.tolerance,
+        accumulated_positioning=accumulated_frame(gathered),
+        accumulated_against_time=against_time_frame(gathered),
         gaps=gaps.frame,
         gap_causes=gaps.causes,
         fills=fills,

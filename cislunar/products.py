@@ -39,6 +39,9 @@ TABLES = {
     "portfolio": "portfolio.csv",
 }
 
+# written where the scenario asks for positioning over time
+GATHERED = ("accumulated_positioning", "accumulated_against_time")
+
 
 def rounded(frame: pd.DataFrame) -> pd.DataFrame:
     """The table as it is written: columns to the decimals of their unit, spans from their edges."""
@@ -120,7 +123,8 @@ def write_products(results: Results, folder: Path) -> None:
     _write_ephemerides(results, folder)
     for attribute, name in TABLES.items():
         rounded(getattr(results, attribute)).to_csv(folder / name, index=False, lineterminator="\n")
-    for attribute in ("traffic", "station_load"):
+    gathered = GATHERED if results.scenario.accumulation is not None else ()
+    for attribute in ("traffic", "station_load", "named_gaps", *gathered):
         frame = rounded(getattr(results, attribute))
         frame.to_csv(folder / f"{attribute}.csv", index=False, lineterminator="\n")
     _write_network(results, folder)

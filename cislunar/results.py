@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cislunar.products import TABLES, check_folder, whole_folder, write_products
+from cislunar.products import GATHERED, TABLES, check_folder, whole_folder, write_products
 from orbits.errors import InputError
 
 if TYPE_CHECKING:
     import xarray
 
+    from cislunar.accumulated import Accumulated
     from cislunar.budget import Budget
     from cislunar.contacts import ContactPlan
     from cislunar.network import TemporalNetwork
@@ -49,6 +50,8 @@ class Results:
     coverage: xarray.Dataset | None
     manifest: dict[str, Any]
     provenance: dict[str, Any] = field(default_factory=dict)
+    accumulated_positioning: pd.DataFrame = field(default_factory=pd.DataFrame)
+    accumulated_against_time: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def contacts(self) -> pd.DataFrame:
@@ -60,6 +63,15 @@ class Results:
         from cislunar.doppler import doppler_frame
 
         return doppler_frame(self.plan, self.tracks, self.nodes, two_way=two_way)
+
+    def accumulate(self, asset: str, **settings) -> Accumulated:
+        """Accuracy, times and weak directions of a user that gathers ranges and Doppler over time.
+
+        Settings as for ``cislunar.accumulate.Gathering``: window_min, clock, height_sigma_m, ...
+        """
+        from cislunar.accumulate import accumulated_positioning
+
+        return accumulated_positioning(self, asset, **settings)
 
     def budget(self, contact_id: str, t_s: float | None = None) -> Budget:
         """The link budget of a contact at ``t_s`` (s; its start), line by line.
@@ -196,6 +208,10 @@ def load_results(folder: str | os.PathLike) -> Results:
         tracks=build_tracks(scenario, nodes, trajectories, De440.open()),
         plan=_read_plan(folder / "contacts.csv", scenario),
         coverage=coverage,
+    for attribute in GATHERED:  # only where the scenario asks for them
+        path = folder / f"{attribute}.csv"
+        if path.is_file():
+            tables[attribute] = pd.read_csv(path, keep_default_na=True)
         manifest=manifest,
         provenance=provenance,
         **tables,

@@ -15,11 +15,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ValidationError, model_validator
 
+from cislunar.clocks import clocks
 from cislunar.condition_records import Atmosphere, PairCondition
 from cislunar.fields import Instant, Name, Oku, Range, refuse
 from cislunar.loading import InputErrors, Resolver, as_faults, raise_all
 from cislunar.records import Record, key
 from cislunar.schema import (
+    Accumulation,
     Asset,
     Constellation,
     ContactRules,
@@ -90,6 +92,7 @@ class Scenario(Record):
         "who is served when links contend; absent: every link as if it were alone"
     )
     contacts: ContactRules = key("how contacts are cut", ContactRules())
+    accumulation: Accumulation | None = key("positioning gathered over time; absent: not computed")
     options: tuple[Option, ...] = key("the pool that may fill gaps; default the group japan", ())
     budget_oku_jpy: Oku | None = key("budget of a portfolio, oku yen (1e8 yen)")
     outputs: Outputs = key("reports to write", Outputs())
@@ -133,6 +136,7 @@ class Scenario(Record):
                         f"no node is named {end!r}", "a node of the scenario",
                         f"pair_conditions.{index}",
                     )  # fmt: skip
+        self._check_accumulation(names)
         for where, owner in self._terminal_owners():
             for entry in owner.terminals:
                 if isinstance(entry, str) and entry not in self.terminals:
@@ -150,6 +154,25 @@ class Scenario(Record):
                         f"assets.{index}.needs",
                     )  # fmt: skip
         return self
+
+    def _check_accumulation(self, names: dict[str, str]) -> None:
+        asked = self.accumulation
+        if asked is None:
+            return
+        for where in ("two_way", "sources", "assets"):
+            for name in getattr(asked, where) or ():
+                if name not in names:
+                    raise refuse(
+                        f"no node is named {name!r}", "a node of the scenario",
+                        f"accumulation.{where}",
+                    )  # fmt: skip
+        if asked.clock is not None and asked.clock not in clocks():
+            raise refuse(f"no clock {asked.clock!r}", ", ".join(clocks()), "accumulation.clock")
+        if asked.window_min * 60.0 > self.duration_s:
+            raise refuse(
+                f"a window of {asked.window_min:g} min", "at most duration_days",
+                "accumulation.window_min",
+            )  # fmt: skip
 
     def _check_apertures(self, where: str, owner: Any) -> None:
         carried = [e if isinstance(e, str) else e.id for e in owner.terminals]

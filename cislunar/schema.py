@@ -379,6 +379,34 @@ class ContactRules(Record):
     )
 
 
+class Accumulation(Record):
+    """Positioning of users that stand still and gather ranges and Doppler over time."""
+
+    window_min: Annotated[float, Range(0, 1e5, "min", low_open=True)] = key(
+        "how long a user gathers from every start, min", 60.0
+    )
+    step_s: Annotated[float, Range(1, 3600, "s")] = key(
+        "time from one range and Doppler of a source to the next, s", 60.0
+    )
+    start_step_min: Annotated[float, Range(0, 1e5, "min", low_open=True)] = key(
+        "time from one start to the next, min", 120.0
+    )
+    clock: str | None = key("receiver's clock; absent: the asset's own, else tcxo")
+    height_sigma_m: Annotated[float, Range(0, 1e5, "m", low_open=True)] | None = key(
+        "how well the height is known (terrain), 1 sigma, m; absent: not at all"
+    )
+    two_way: tuple[Name, ...] = key("spacecraft and Earth stations ranged to and back", ())
+    sources: tuple[Name, ...] | None = key("only these navigation sources; absent: all")
+    signal_correlation_s: Annotated[float, Range(0, 1e9, "s", low_open=True)] | None = key(
+        "how long signal errors last, s; absent: from their published rates"
+    )
+    wander_1h_m: NonNegative = key("how far a slow user's odometry strays in an hour, m", 0.0)
+    speed_sigma_m_s: NonNegative = key("error of a slow user's speed, 1 sigma, m/s", 0.0)
+    doppler: bool = key("Doppler is used", True)
+    ranges: bool = key("ranges are used", True)
+    assets: tuple[Name, ...] | None = key("only these assets; absent: all with a receiver")
+
+
 class Outputs(Record):
     report: tuple[Literal["en", "ja"], ...] = key("languages of the report", ("en", "ja"))
     formats: tuple[Literal["html", "pdf", "pptx"], ...] = key("formats of the report", ("html",))

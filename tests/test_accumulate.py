@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,17 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm, lstsq
 
-from cislunar import catalog
-from cislunar.accumulate import Gathering, accumulate, gathering, make_scene, run_kernel
+from cislunar.accumulate import Gathering, run_kernel
 from cislunar.accumulate_kernels import reduce_rows
-from cislunar.accumulated import COLUMNS, Accumulated, accumulated_frame, direction_text
-from cislunar.clocks import Clock, clock, clock_from_allan, clocks
+from cislunar.clocks import Clock, clock
 from cislunar.dop import dop
-from cislunar.ranging import Ranging
 from orbits.constants import C_KM_S
-from orbits.epoch import Epoch
-from orbits.errors import InputError
-from orbits.intervals import Intervals
 
 C_M_S = C_KM_S * 1e3
 STILL = Clock("still", 0.0, 0.0)  # unknown time and frequency, but no noise
@@ -157,7 +151,7 @@ def dense_covariance(p, axes=(2, 3, 4, 1)):
     last = n - 5  # frequency, time, east, north, up of the last epoch
     for i, a in enumerate(axes):
         wanted[last + a, i] = 1.0 / scale[last + a]
-    q, r = np.linalg.qr(rows / scale)
+    _q, r = np.linalg.qr(rows / scale)
     half = np.linalg.solve(r.T, wanted)
     return half.T @ half
 
@@ -314,7 +308,7 @@ def test_information_on_a_static_place_never_decreases(count, seed, kind, height
         return
     assert (np.diff(got) == 1).all()  # once known, always known
     assert got[-1] == 15
-    for a, b in zip(got, got[1:], strict=False):
+    for a, b in itertools.pairwise(got):
         less = covariance[0, a, :3, :3] - covariance[0, b, :3, :3]
         assert np.linalg.eigvalsh(less).min() >= -1e-9 * np.trace(covariance[0, a, :3, :3])
 
