@@ -184,7 +184,7 @@ def crosslinked(
 ) -> dict[int, Intervals]:
     """For each spacecraft, when it has a live path whose first hop is to another spacecraft.
 
-    ``craft``: the nodes that may forward (bool, one a node). Seconds past the epoch, by node number.
+    ``craft``: the nodes that may forward (bool, one a node). Seconds past the epoch, by number.
     """
     final, transit = _roles(table, targets, craft)
     node, begin, finish = _among(table, final, transit, max_hops, across=True)
