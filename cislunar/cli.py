@@ -57,6 +57,23 @@ def exit_codes(file: str | None = None) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
+@contextmanager
+def _reading(outside: bool) -> Iterator[None]:
+    """Files outside a scenario's folder may be read where the user says so."""
+    if not outside:
+        yield
+        return
+    from cislunar.loading import allow_outside
+
+    with allow_outside():
+        yield
+
+
+Outside = Annotated[
+    bool, typer.Option("--allow-outside", help="read files outside the scenario's folder")
+]
+
+
 def _say(line: str) -> None:
     print(" ".join(str(line).split("\n")), file=sys.stderr)
 
@@ -70,6 +87,7 @@ def run(
     workers: Annotated[int | None, typer.Option(min=1, help="threads; default: all cores")] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="write no report")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress, no scorecard")] = False,
+    allow_outside: Outside = False,
 ) -> None:
     """Runs a scenario: prints the scorecard and writes the product folder."""
     with exit_codes():

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import copy
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,19 @@ _LIST_OF_KIND = {
     "options": "options",
 }
 MAX_FAULTS = 40
+MOST_FAULTS = 500  # after so many nothing more is looked for
+
+_outside: ContextVar[bool] = ContextVar("outside", default=False)
+
+
+@contextmanager
+def allow_outside() -> Iterator[None]:
+    """Lets scenario files read inside the block name files outside their own folder."""
+    before = _outside.set(True)
+    try:
+        yield
+    finally:
+        _outside.reset(before)
 
 
 class InputErrors(InputError):
@@ -71,6 +87,8 @@ class Resolver:
 
     def fault(self, key: str, what: str, allowed: str | None = None, value: Any = None) -> None:
         self.faults.append(InputError(what, file=self.file, key=key, value=value, allowed=allowed))
+        if len(self.faults) >= MOST_FAULTS:
+            raise_all(self.faults)
 
     def resolve(self) -> dict[str, Any]:
         """The mapping with every name resolved; faults are in ``self.faults``."""
@@ -223,7 +241,7 @@ class Resolver:
             self.fault(key, f"{show(clock)} is not a clock kind", ", ".join(known), clock)
 
     def _paths(self, entry: dict[str, Any], here: str) -> None:
-        """Makes file names absolute, as seen from the scenario file."""
+        """Makes file names absolute, as seen from the scenario file, and keeps them beside it."""
         if isinstance(entry.get("horizon"), (str, Path)):
             entry["horizon"] = self._absolute(entry["horizon"], f"{here}.horizon")
         orbit = entry.get("orbit")
@@ -233,10 +251,18 @@ class Resolver:
 
     def _absolute(self, path: str | Path, key: str) -> str:
         try:
-            return str((self.folder / path).resolve())
+            whole = (self.folder / path).resolve()  # through links, wherever they lead
+            home = self.folder.resolve()
         except (OSError, ValueError, RuntimeError):
             self.fault(key, f"{show(str(path))} is not a path", "a file name")
             return str(path)
+        # what a program says itself is its own affair; a file may come from anyone
+        if self.file is not None and not _outside.get() and not whole.is_relative_to(home):
+            self.fault(
+                key, f"{show(str(path))} is outside the scenario's folder",
+                "a file beside the scenario or below, or --allow-outside", path,
+            )  # fmt: skip
+        return str(whole)
 
     # terminals ----------------------------------------------------------------------------------
 
@@ -440,7 +466,7 @@ def _known_keys(path: list[Any], data: Any, top: type) -> list[str]:
 def as_faults(error: ValidationError, data: Any, file: str | None, top: type) -> list[InputError]:
     """Pydantic's errors as :class:`InputError`, one a line."""
     faults = []
-    for item in error.errors(include_url=False):
+    for item in error.errors(include_url=False)[:MOST_FAULTS]:
         path, value = _dotted(item["loc"], data)
         key = ".".join(str(p) for p in path) or None
         context = item.get("ctx") or {}

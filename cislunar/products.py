@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from orbits.errors import InputError
 
 if TYPE_CHECKING:
     from cislunar.results import Results
+    from cislunar.scenario import Scenario
 
 SCHEMA_VERSION = 1
 MAKER = "cislunar-planner"
@@ -119,7 +121,8 @@ def write_products(results: Results, folder: Path) -> None:
     """Writes every product file but the reports into an existing folder."""
     from cislunar.scenario import resolved_yaml
 
-    _write_text(folder / "scenario.resolved.yaml", resolved_yaml(results.scenario))
+    files = _keep_inputs(results.scenario, folder)
+    _write_text(folder / "scenario.resolved.yaml", resolved_yaml(results.scenario, files))
     _write_ephemerides(results, folder)
     for attribute, name in TABLES.items():
         rounded(getattr(results, attribute)).to_csv(folder / name, index=False, lineterminator="\n")
@@ -132,6 +135,24 @@ def write_products(results: Results, folder: Path) -> None:
         results.coverage.to_netcdf(folder / "coverage.nc", engine="h5netcdf")
     _write_json(folder / "provenance.json", results.provenance)
     _write_json(folder / "manifest.json", results.manifest)
+
+
+def _keep_inputs(scenario: Scenario, folder: Path) -> dict[str, str]:
+    """Copies the files that a scenario reads, so that its folder runs anywhere; their new names."""
+    from cislunar.scenario import input_files
+
+    kept = {}
+    for name in input_files(scenario):
+        source = Path(name)
+        if not source.is_file():
+            continue  # gone since it was read: its name is all there is to keep
+        with source.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        kept[name] = f"inputs/{digest}/{source.name}"
+        target = folder / kept[name]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return kept
 
 
 def _write_ephemerides(results: Results, folder: Path) -> None:

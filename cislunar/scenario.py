@@ -8,7 +8,7 @@ wrong (:class:`InputErrors` when there is more than one fault; ``.lines`` has on
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -260,6 +260,9 @@ def scenario_from(
 def load_scenario(path: str | Path) -> Scenario:
     """The scenario in a YAML file, everything resolved.
 
+    Files that it names must lie in its folder or below, unless read within
+    ``cislunar.loading.allow_outside()``.
+
     Raises
     ------
     InputError
@@ -269,10 +272,35 @@ def load_scenario(path: str | Path) -> Scenario:
     return scenario_from(raw, Path(path).resolve().parent, str(path))
 
 
-def resolved_yaml(scenario: Scenario) -> str:
+_FILES = ("horizon", "file")  # keys whose text is a file's name
+
+
+def input_files(scenario: Scenario) -> list[str]:
+    """The files that a scenario reads (orbits, horizons), absolute, each once, in order of name."""
+
+    def found(value: Any) -> Iterator[str]:
+        for key_, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(item, (dict, list)):
+                yield from found(item)
+            elif key_ in _FILES and isinstance(item, str):
+                yield item
+
+    return sorted(set(found(_written(scenario))))
+
+
+def _renamed(value: Any, files: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            k: files.get(v, v) if k in _FILES and isinstance(v, str) else _renamed(v, files)
+            for k, v in value.items()
+        }
+    return [_renamed(v, files) for v in value] if isinstance(value, list) else value
+
+
+def resolved_yaml(scenario: Scenario, files: Mapping[str, str] | None = None) -> str:
     """YAML text of the scenario with every default and catalogue record written out, and sources.
 
-    Loading it gives an equal scenario.
+    Loading it gives an equal scenario. ``files`` gives other names to files that it reads.
     """
     import yaml
 
@@ -280,7 +308,7 @@ def resolved_yaml(scenario: Scenario) -> str:
         def ignore_aliases(self, data):
             return True
 
-    content = _written(scenario)
+    content = _renamed(_written(scenario), files or {})
     content.setdefault("options", [])  # absent would mean the default pool
     head = "# every default and catalogue record written out; each key ends with its unit\n"
     return head + yaml.dump(
