@@ -89,8 +89,13 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress, no scorecard")] = False,
     allow_outside: Outside = False,
 ) -> None:
-    """Runs a scenario: prints the scorecard and writes the product folder."""
+    """Runs a scenario, or a roadmap: prints the scorecard and writes the product folder."""
     with exit_codes():
+        from cislunar.roadmap_file import is_roadmap
+
+        if is_roadmap(scenario):
+            _run_roadmap(scenario, out, workers, not no_report, quiet)
+            return
         from cislunar.checks import check_scenario
         from cislunar.products import check_folder
         from cislunar.scenario import load_scenario
@@ -117,12 +122,119 @@ def run(
                     print(folder / f"report.{language}.{form}")
 
 
+def _run_roadmap(
+    file: Path, out: Path | None, workers: int | None, report: bool, quiet: bool
+) -> None:
+    from cislunar.checks import check_scenario
+    from cislunar.roadmap_file import load_roadmap
+
+    roadmap = load_roadmap(file)
+    check_scenario(roadmap.base, str(file))
+
+    from cislunar.roadmap import run_roadmap
+    from cislunar.roadmap_report import answers, write_report
+
+    folder = out if out is not None else Path("out") / roadmap.name
+    with exit_codes(str(file)):
+        results = run_roadmap(roadmap, folder, workers=workers, say=None if quiet else _say)
+    if not quiet:
+        for line in answers(results, "en"):
+            print(line)
+    print(folder)
+    if report:
+        for path in write_report(results, folder):
+            print(path)
+
+
+@app.command()
+def sweep(
+    trade: Annotated[Path, typer.Argument(help="trade file (YAML)", metavar="TRADE.yaml")],
+    out: Annotated[Path | None, typer.Option(help="folder; default out/<trade name>")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="variants at once; default: all cores")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="address of a Dask scheduler", metavar="ADDRESS")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with an unfinished one")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress, no summary")] = False,
+) -> None:
+    """Runs every variant of a trade; what is finished is kept through kills."""
+    with exit_codes():
+        from cislunar.sweep.engine import sweep as run_trade
+        from cislunar.sweep.page import summary, write_page
+        from cislunar.sweep.trade import load_trade
+
+        chosen = load_trade(trade)
+        folder = out if out is not None else Path("out") / chosen.name
+        done = run_trade(
+            chosen, folder, trade_folder=trade.resolve().parent, file=str(trade), workers=workers,
+            scheduler=scheduler, resume=resume, quiet=quiet,
+        )  # fmt: skip
+        pages = write_page(done)
+        if not quiet:
+            print(summary(done))
+        for path in (done.folder, *pages):
+            print(path)
+
+
+@app.command()
+def ladder(
+    scenario: Annotated[Path, typer.Argument(help="scenario file (YAML)", metavar="SCENARIO.yaml")],
+    out: Annotated[Path | None, typer.Option(help="FILE.csv to write the table to")] = None,
+    days: Annotated[float | None, typer.Option(help="another span, days")] = None,
+) -> None:
+    """Scores a scenario in kepler, cr3bp and ephemeris fidelity, and tells what changes."""
+    with exit_codes(str(scenario)):
+        from cislunar.scenario import load_scenario
+        from cislunar.sweep.ladder import climb, printed
+
+        table = climb(load_scenario(scenario), days=days)
+        print(printed(table))
+        if out is not None:
+            table.to_csv(out, index=False, lineterminator="\n")
+            print(out)
+
+
+def _check_trade(file: Path) -> bool:
+    """True, and a line printed, if a file is a valid trade; False if it means a scenario."""
+    from cislunar.yamlio import read_mapping
+
+    raw = read_mapping(file)
+    if not {"base", "metrics"} <= set(raw):
+        return False
+    from cislunar.sweep.trade import trade_from
+    from cislunar.sweep.variants import check_trade
+
+    chosen = trade_from(raw, str(file))
+    found = check_trade(chosen, file.resolve().parent, str(file))
+    print(
+        f"{file}: trade {chosen.name} is valid: {chosen.most_variants(len(found))} variants "
+        f"({chosen.design.kind}), {len(chosen.axes)} axes, {len(chosen.metrics)} metrics"
+    )
+    return True
+
+
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="scenario file (YAML)", metavar="FILE.yaml")],
 ) -> None:
-    """Validates a scenario and runs nothing."""
+    """Validates a scenario or a roadmap and runs nothing."""
     with exit_codes():
+        if _check_trade(file):
+            return
+        from cislunar.roadmap_file import is_roadmap, load_roadmap
+
+        if is_roadmap(file):
+            from cislunar.checks import check_scenario
+
+            roadmap = load_roadmap(file)
+            check_scenario(roadmap.base, str(file))
+            print(
+                f"{file}: roadmap {roadmap.name} is valid: {len(roadmap.runs())} starts of "
+                f"{roadmap.record.days:g} days, {len(roadmap.record.cases)} cases"
+            )
+            return
         from cislunar.checks import check_scenario
         from cislunar.nodes import expand_nodes
         from cislunar.scenario import load_scenario
@@ -143,11 +255,20 @@ def report(
     lang: Annotated[str, typer.Option(help="languages, separated by commas")] = "en,ja",
     format: Annotated[str, typer.Option(help="html, pdf, pptx, separated by commas")] = "html",
 ) -> None:
-    """Rewrites the report of a finished run."""
+    """Rewrites the report of a finished run or sweep."""
     with exit_codes():
         from cislunar.text import LANGUAGES
 
         languages = _listed(lang, LANGUAGES, "--lang")
+
+        if (folder / "variants.parquet").is_file():
+            from cislunar.sweep.engine import load_sweep
+            from cislunar.sweep.page import write_page
+
+            _listed(format, ("html",), "--format")
+            for path in write_page(load_sweep(folder), languages):
+                print(path)
+            return
 
         from cislunar.report import FORMATS, write_report
         from cislunar.results import load_results
@@ -363,6 +484,39 @@ def resilience(
 
 
 @app.command()
+def horizon(
+    dems: Annotated[
+        list[Path],
+        typer.Argument(help="elevation models, the finest first", metavar="DEM..."),
+    ],
+    latitude: Annotated[float, typer.Option(help="of the site, deg, MOON_ME")],
+    longitude: Annotated[float, typer.Option(help="of the site, deg east")],
+    height_m: Annotated[float, typer.Option(help="of the eye or antenna above the ground, m")] = 0,
+    azimuth_step_deg: Annotated[float, typer.Option(help="between rows, deg")] = 0.25,
+    max_range_km: Annotated[float, typer.Option(help="how far to look, km")] = 200,
+    out: Annotated[Path | None, typer.Option(help="horizon file to write; else stdout")] = None,
+) -> None:
+    """Finds a site's terrain horizon in elevation models (PDS3 IMG or LBL, GeoTIFF)."""
+    with exit_codes():
+        from cislunar.dem_files import open_dem
+        from cislunar.horizon import horizon_profile
+        from cislunar.horizon_file import horizon_text, write_horizon
+
+        found = horizon_profile(
+            [open_dem(path) for path in dems], latitude, longitude,
+            height_above_ground_m=height_m, azimuth_step_deg=azimuth_step_deg,
+            max_range_km=max_range_km,
+        )  # fmt: skip
+        for remark in found.remarks:
+            _say(f"remark: {remark}")
+        if out is None:
+            print(horizon_text(found.horizon()), end="")
+        else:
+            write_horizon(found.horizon(), out)
+            print(out)
+
+
+@app.command()
 def compare(
     before: Annotated[Path, typer.Argument(help="contact plan file", metavar="BEFORE")],
     after: Annotated[Path, typer.Argument(help="contact plan file", metavar="AFTER")],
@@ -389,11 +543,27 @@ def compare(
 @catalog_app.command("list")
 def catalog_list(
     kind: Annotated[str | None, typer.Argument(help="kind of record", metavar="[KIND]")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="only what serves at a date, or within a month or year")
+    ] = None,
+    case: Annotated[str, typer.Option(help="dates with --at: early, nominal, late")] = "nominal",
 ) -> None:
-    """Lists the kinds of record, or the records of one kind."""
+    """Lists the kinds of record, or the records of one kind; with --at those in service then."""
     with exit_codes():
         from cislunar import catalog
 
+        if at is not None:
+            if kind is not None and kind not in catalog.SUPPLY:
+                raise InputError(
+                    f"{kind!r} has no service dates", key="KIND", value=kind,
+                    allowed=", ".join(catalog.SUPPLY),
+                )  # fmt: skip
+            asked = catalog.SUPPLY if kind is None else (kind,)
+            for name, record in catalog.in_service(at, case, asked).items():
+                begin, end = catalog.service_dates(record, case) or ("", "")
+                span = f"{begin or 'at work':<10} - {'no end' if end == '9999' else end:<10}"
+                print(f"{name:<34} {span} {record.get('name_en') or ''}".rstrip())
+            return
         if kind is None:
             for name in catalog.kinds():
                 print(f"{name:<20} {len(catalog.names(name)):>4}")
@@ -416,15 +586,20 @@ def catalog_show(
 
 @app.command()
 def schema(
-    what: Annotated[str, typer.Argument(help="scenario", metavar="[scenario]")] = "scenario",
+    what: Annotated[
+        str, typer.Argument(help="scenario or trade", metavar="[scenario|trade]")
+    ] = "scenario",
 ) -> None:
-    """Prints the JSON schema of the scenario file."""
+    """Prints the JSON schema of the scenario file or the trade file."""
     with exit_codes():
         import json
 
-        if what != "scenario":
-            raise InputError(f"no schema of {what!r}", value=what, allowed="scenario")
-        from cislunar.scenario import json_schema
+        if what == "trade":
+            from cislunar.sweep.trade import json_schema
+        elif what == "scenario":
+            from cislunar.scenario import json_schema
+        else:
+            raise InputError(f"no schema of {what!r}", value=what, allowed="scenario, trade")
 
         print(json.dumps(json_schema(), ensure_ascii=False, indent=2))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cislunar import catalog, orbit_records, schema
+from cislunar import catalog, orbit_records, policy_cases, schema
 from cislunar.fields import show
 from cislunar.records import Record, Sourced
 from orbits.errors import InputError
@@ -104,6 +104,8 @@ class Resolver:
         if "regions" in out:
             out["regions"] = self._regions(out["regions"])
         out["options"] = self._options(out.get("options"))
+        if "policy" in out:
+            out["policy"] = self._policy(out["policy"], out)
         for name, profile in list(self.needs.items()):
             self.needs[name] = self._profile(profile, f"needs.{name}")
         if self.terminals or "terminals" in out:
@@ -244,10 +246,31 @@ class Resolver:
         """Makes file names absolute, as seen from the scenario file, and keeps them beside it."""
         if isinstance(entry.get("horizon"), (str, Path)):
             entry["horizon"] = self._absolute(entry["horizon"], f"{here}.horizon")
+        if "path_file" in entry:
+            self._waypoints(entry, f"{here}.path_file")
+        path = entry.get("path")
+        if isinstance(path, (list, tuple)) and path and isinstance(path[0], (list, tuple)):
+            for name, value in zip(("latitude_deg", "longitude_deg"), path[0][1:3], strict=False):
+                entry[name] = value  # where the place is named, it is where the path begins
         orbit = entry.get("orbit")
         if isinstance(orbit, dict) and isinstance(orbit.get("file"), (str, Path)):
             file = self._absolute(orbit["file"], f"{here}.orbit.file")
             entry["orbit"] = {**orbit, "file": file}
+
+    def _waypoints(self, entry: dict[str, Any], key: str) -> None:
+        """Takes the waypoints of a CSV file into the scenario."""
+        from cislunar.paths import read_waypoints
+
+        file = entry.pop("path_file")
+        if entry.get("path") is not None:
+            self.fault(key, "path and path_file are both given", "one of them")
+        elif not isinstance(file, (str, Path)):
+            self.fault(key, f"{show(file)} is not a path", "a file name")
+        else:
+            try:
+                entry["path"] = read_waypoints(self._absolute(file, key))
+            except InputError as fault:
+                self.fault(key, f"{fault.file}: {fault.what}", str(fault.allowed))
 
     def _absolute(self, path: str | Path, key: str) -> str:
         try:
@@ -340,6 +363,25 @@ class Resolver:
             return self.needs.get(value, [])
         return value
 
+    # policy -------------------------------------------------------------------------------------
+
+    def _policy(self, value: Any, out: dict[str, Any]) -> Any:
+        """A policy whose named case is spelled out for the operators of the scenario."""
+        if not isinstance(value, dict) or "case" not in value or "groups" in value:
+            return value
+        if not isinstance(networks := value.get("networks") or {}, dict):
+            return value
+        places = [out, *(o["adds"] for o in out["options"] if isinstance(o, dict) and "adds" in o)]
+        records = [
+            r for p in places if isinstance(p, dict) for k in NODE_LISTS for r in p.get(k) or ()
+        ]
+        operators = policy_cases.operators_of(r for r in records if isinstance(r, dict))
+        try:
+            return {**value, **policy_cases.expand_case(value["case"], operators, networks)}
+        except InputError as fault:
+            self.fault(fault.key or "policy.case", fault.what, fault.allowed, fault.value)
+            return None
+
     # regions and options ------------------------------------------------------------------------
 
     def _regions(self, value: Any) -> list[Any]:
@@ -426,7 +468,7 @@ _MODELS: dict[str, Any] = {
     "receive": schema.Receive, "antenna": schema.Antenna, "policy": schema.Policy,
     "options": schema.Option, "adds": schema.Additions, "cost_oku_jpy": schema.Money,
     "outputs": schema.Outputs, "force_model": schema.ForceModelRecord,
-    "service_start": schema.StartDates, "maintenance": schema.Maintenance,
+    "service_start": schema.StartDates, "service_end": schema.StartDates, "maintenance": schema.Maintenance,
     "atmosphere": schema.Atmosphere,
 }  # fmt: skip
 

@@ -33,6 +33,7 @@ class Node:
     latitude_deg: float | None = None
     longitude_deg: float | None = None
     height_m: float = 0.0
+    path: Path | None = None  # where it goes, for an asset that moves
     min_elevation_deg: float = 0.0
     horizon: Horizon | None = None
     needs: tuple[Need, ...] = ()
@@ -232,6 +233,17 @@ def _air(station: Any, scenario: Scenario) -> dict[str, Any]:
     return {"attenuation": found, "atmosphere": f"itu-r {model.availability_percent:g} %"}
 
 
+def _path(asset: Any, scenario: Scenario) -> Path:
+    try:
+        return make_path(
+            asset.path, scenario.start, scenario.duration_s, mast_m=asset.mast_height_m or 0.0
+        )
+    except InputError as fault:
+        raise InputError(
+            fault.what, key=f"assets.{asset.name}.path", value=fault.value, allowed=fault.allowed
+        ) from None
+
+
 def nodes_of(records: Any, scenario: Scenario) -> tuple[Node, ...]:
     """Nodes of anything with the four lists (a scenario, or what an option adds to one)."""
     nodes: list[Node] = []
@@ -255,6 +267,8 @@ def nodes_of(records: Any, scenario: Scenario) -> tuple[Node, ...]:
     for asset in records.assets:
         place = _place(asset, scenario)
         place["height_m"] += asset.mast_height_m or 0.0
+        if asset.path is not None:
+            place["path"] = _path(asset, scenario)
         needs: list[Need] = []
         for entry in asset.needs:
             needs += scenario.needs[entry] if isinstance(entry, str) else [entry]

@@ -117,6 +117,19 @@ class Results:
         """Bits a day and busy share of every node that the traffic uses."""
         return self.traffic_simulation.station_load
 
+    @cached_property
+    def named_gaps(self) -> pd.DataFrame:
+        """The gaps gathered by service, region and cause, the longest first; see ``named_gaps``."""
+        from cislunar.named_gaps import gap_pieces, name_gaps
+
+        needed = {(n.name, need.service) for n in self.nodes for need in n.needs}
+        return name_gaps(
+            *gap_pieces(
+                self.gaps, self.gap_causes, self.nodes, needed, self.scenario.start,
+                self.tracks.span_s,
+            )
+        )  # fmt: skip
+
     @property
     def plot(self) -> Plot:
         """Interactive figures: timeline, map, orbits, network, gaps, fills."""
@@ -195,6 +208,10 @@ def load_results(folder: str | os.PathLike) -> Results:
         for attribute, name in TABLES.items()
         if attribute != "contacts"
     }
+    for attribute in GATHERED:  # only where the scenario asks for them
+        path = folder / f"{attribute}.csv"
+        if path.is_file():
+            tables[attribute] = pd.read_csv(path, keep_default_na=True)
     coverage = None
     if (folder / "coverage.nc").is_file():
         import xarray
@@ -208,10 +225,6 @@ def load_results(folder: str | os.PathLike) -> Results:
         tracks=build_tracks(scenario, nodes, trajectories, De440.open()),
         plan=_read_plan(folder / "contacts.csv", scenario),
         coverage=coverage,
-    for attribute in GATHERED:  # only where the scenario asks for them
-        path = folder / f"{attribute}.csv"
-        if path.is_file():
-            tables[attribute] = pd.read_csv(path, keep_default_na=True)
         manifest=manifest,
         provenance=provenance,
         **tables,

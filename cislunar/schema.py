@@ -89,11 +89,11 @@ NeedEntry = Annotated[
 
 
 class StartDates(Record):
-    """Service start as planned, with the earliest and latest date for sensitivity runs."""
+    """Service start (or end) as planned, with the earliest and latest date for other cases."""
 
-    early: Date | None = key("earliest plausible start")
-    nominal: Date | None = key("the start that runs use")
-    late: Date | None = key("latest plausible start")
+    early: Date | None = key("earliest plausible date")
+    nominal: Date | None = key("the date that runs use")
+    late: Date | None = key("latest plausible date")
     basis: str | None = key("where the dates are from")
 
 
@@ -127,7 +127,9 @@ class Served(Sourced):
         "date, or {early, nominal, late}; a year or month alone begins at its end"
     )
     service_start_qualifier: str | None = key("how firm the date is: NET, by, about, ...")
-    service_end: Date | None = key("first instant out of service; a year or month ends at its end")
+    service_end: ServiceStart | None = key(
+        "first instant out of service, or {early, nominal, late}; a year or month ends at its end"
+    )
     service_end_basis: str | None = key("where the end date is from")
     outages: tuple[tuple[Instant, Instant], ...] = key("list of [from, to] out of service", ())
     clock: str | None = key("clock kind of the catalogue, for navigation sources")
@@ -241,10 +243,20 @@ class Asset(Place):
     japan_relevance: str | None = key("high, medium, low or none")
     needs: tuple[NeedEntry, ...] = key("need profiles: a name, names, or inline records", ())
     weight: Annotated[float, Range(0, 1e6)] = key("weight in the scores", 1.0)
+    path: tuple[tuple[Instant, Latitude, Longitude, Height], ...] | None = key(
+        "waypoints of a place that moves: [utc, latitude_deg, longitude_deg, height_m]"
+    )
     mast_height_m: Metres | None = key("antenna height above the ground, m")
     serves_radius_km: Positive | None = key("serves surface users within, km")
     correction_radius_km: Positive | None = key("differential corrections hold within, km")
     eirp_override_dbw: Decibel | None = key("EIRP that replaces the terminals', dBW")
+
+
+    @model_validator(mode="after")
+    def _moves_in_the_open(self):
+        if self.path is not None and self.horizon is not None:
+            raise refuse("a horizon belongs to one place, and this one moves", "path or horizon")
+        return self
 
 
 class Region(Sourced):
@@ -288,6 +300,12 @@ class Region(Sourced):
 class Policy(Record):
     """Who may use whose nodes: operators in groups, and pairs of groups that share."""
 
+    case: str | None = key(
+        "named case that gives groups and share: all-share, lunanet-only, japan-alone, without-us"
+    )
+    networks: dict[str, tuple[Name, ...]] = key(
+        "operators of the networks lunanet and china that a case sorts; absent: the catalogue's", {}
+    )
     groups: dict[str, tuple[Name, ...]] = key("operators of each group", {})
     share: tuple[tuple[str, str], ...] = key("pairs of groups that share", ())
 
@@ -371,14 +389,6 @@ class Contention(Record):
     )
 
 
-class ContactRules(Record):
-    """How contacts are cut."""
-
-    delay_tolerance_s: Annotated[float, Range(0, 10, "s", low_open=True)] | None = key(
-        "a contact is split where its light time would vary by more, s; absent: not split"
-    )
-
-
 class Accumulation(Record):
     """Positioning of users that stand still and gather ranges and Doppler over time."""
 
@@ -405,6 +415,14 @@ class Accumulation(Record):
     doppler: bool = key("Doppler is used", True)
     ranges: bool = key("ranges are used", True)
     assets: tuple[Name, ...] | None = key("only these assets; absent: all with a receiver")
+
+
+class ContactRules(Record):
+    """How contacts are cut."""
+
+    delay_tolerance_s: Annotated[float, Range(0, 10, "s", low_open=True)] | None = key(
+        "a contact is split where its light time would vary by more, s; absent: not split"
+    )
 
 
 class Outputs(Record):

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import copy
 import difflib
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cislunar.catalog.supply import CASES, SUPPLY, serves, service_dates
 from orbits.errors import InputError
+
+__all__ = [
+    "CASES", "SUPPLY", "describe", "find", "get", "in_service", "kinds", "load", "names", "near",
+    "operator_nations", "service_dates",
+]  # fmt: skip
 
 _FOLDER = Path(__file__).parent
 # kind -> file; the order is the order of search, so a spacecraft wins over a programme of its name
@@ -27,6 +34,7 @@ _FILES = {
     "options": "options.yaml",
     "needs": "needs.yaml",
     "groups": "groups.yaml",
+    "policies": "policies.yaml",
     "services": "services.yaml",
     "error-budgets": "error_budgets.yaml",
     "bands": "bands.yaml",
@@ -90,6 +98,41 @@ def get(kind: str, name: str) -> dict[str, Any] | None:
 def names(kind: str) -> tuple[str, ...]:
     """The ids of a kind, in the order of its file."""
     return tuple(_read(kind))
+
+
+def in_service(
+    date: str, case: str = "nominal", kinds: tuple[str, ...] = SUPPLY
+) -> dict[str, dict[str, Any]]:
+    """The records (copies) of supply that serve at a date, by id: relays, stations and the rest.
+
+    ``date`` is ISO text; a year or a month asks for what serves at some time of it. ``case`` picks
+    early, nominal or late dates. Concepts and candidates, which have no dates, are no supply.
+
+    >>> "moonlight-comsat" in in_service("2029-06-01"), "moonlight-comsat" in in_service("2029-05")
+    (True, False)
+    """
+    return {
+        name: copy.deepcopy(record)
+        for kind in kinds
+        for name, record in _read(kind).items()
+        if serves(record, date, case)
+    }
+
+
+@cache
+def operator_nations() -> dict[str, str]:
+    """The nation of each operator: that of most of its records (the first code of each).
+
+    >>> operator_nations()["jaxa"]
+    'JP'
+    """
+    seen: dict[str, Counter] = {}
+    for kind in ("stations", "relays", "constellations", "sites"):
+        for record in _read(kind).values():
+            operator, nation = record.get("operator"), record.get("nation")
+            if operator and nation:
+                seen.setdefault(operator, Counter())[nation.split("/")[0]] += 1
+    return {operator: codes.most_common(1)[0][0] for operator, codes in sorted(seen.items())}
 
 
 def find(name: str) -> dict[str, Any]:

@@ -1,0 +1,468 @@
+"""A roadmap run: the same demand and supply year by year, at several starts and under cases.
+
+Everything that does not depend on the case (flights, access, links) is found once a start. Each
+start is written when it is done, and a roadmap that is run again goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cislunar.access import PairAccess, find_access
+from cislunar.candidates import explain_gaps
+from cislunar.comms import score_comms
+from cislunar.contact_delay import split_by_delay
+from cislunar.contacts import plan_contacts
+from cislunar.contention import contend, navigating
+from cislunar.links import close_links
+from cislunar.named_gaps import KEY, gap_pieces, name_gaps, region_of, years_text
+from cislunar.nodes import Node, expand_nodes
+from cislunar.positioning import score_positioning
+from cislunar.products import MAKER, SCHEMA_VERSION, check_folder, rounded
+from cislunar.ranging import Ranging, find_ranging
+from cislunar.roadmap_file import NOMINAL, Roadmap
+from cislunar.scenario import Scenario
+from cislunar.tracks import Tracks, build_tracks, time_grid
+from cislunar.trajectories import build_trajectories
+from cislunar.world import build_world
+from orbits.ephemeris import De440
+from orbits.errors import InputError
+from orbits.intervals import Intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORE_COLUMNS = (
+    "case", "year", "start", "start_utc", "place", "region", "service", "weight", "demand_s",
+    "served_s", "gap_s", "availability_frac", "longest_gap_s", "need_availability_frac",
+    "need_accuracy_m", "verdict",
+)  # fmt: skip
+STATES = ("opens", "open", "closes", "reopens")
+RUNS = "runs"
+TABLES = ("scores", "pieces", "demand", "supply")
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What all cases of one start have in common; nodes are those that any case has in service."""
+
+    tracks: Tracks
+    access: dict[tuple[str, str], PairAccess]
+    links: dict[tuple[str, str], Any]
+    ranging: dict[tuple[str, str], Ranging]
+
+
+@dataclass(frozen=True, eq=False)
+class RoadmapResults:
+    """The tables of a roadmap: scores, named gaps by year, milestones and supply by year."""
+
+    roadmap: Roadmap
+    scores: pd.DataFrame
+    gaps: pd.DataFrame
+    named_gaps: pd.DataFrame
+    milestones: pd.DataFrame
+    supply: pd.DataFrame
+    manifest: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        return (
+            f"<h3>{self.roadmap.name}</h3><p>{len(self.scores)} scores, {len(self.gaps)} rows of "
+            "named gaps</p>" + self.milestones.to_html(index=False)
+        )
+
+
+def share(scenarios: Iterable[Scenario], workers: int | None = None) -> Shared:
+    """Flights, access, links and ranging of all nodes that some of the scenarios have in service.
+
+    The scenarios differ in service dates and policy only. Raises what building orbits raises.
+    """
+    scenarios = list(scenarios)
+    base, found = scenarios[0], {}
+    whole = Intervals([0.0], [base.duration_s])
+    for scenario in scenarios:
+        for node in expand_nodes(scenario):
+            if len(node.service):
+                found.setdefault(node.name, replace(node, service=whole))
+    order = [n.name for n in expand_nodes(base)]
+    nodes = tuple(sorted(found.values(), key=lambda n: order.index(n.name)))
+    ephemeris = De440.open()
+    trajectories = build_trajectories(base, nodes, ephemeris, workers=workers)
+    t_s = time_grid(base.duration_s, base.step_s)
+    world = build_world(base.fidelity, base.start, t_s, ephemeris)
+    tracks = build_tracks(base, nodes, trajectories, ephemeris, world=world)
+    access = find_access(tracks, nodes)
+    links = close_links(access, tracks, nodes)
+    return Shared(tracks, access, links, find_ranging(tracks, nodes, access))
+
+
+def run_case(scenario: Scenario, shared: Shared) -> dict[str, Any]:
+    """The scores, gaps and causes of one scenario (``comms, positioning, gaps, nodes, plan``).
+
+    The same rooms in the same order as a run, without maps and options.
+    """
+    from cislunar import catalog
+
+    nodes = tuple(n for n in expand_nodes(scenario) if len(n.service))
+    by_name = {n.name: n for n in nodes}
+    tracks, policy = shared.tracks, scenario.policy
+    access = {p: a for p, a in shared.access.items() if p[0] in by_name and p[1] in by_name}
+    links = {p: v for p, v in shared.links.items() if p[0] in by_name and p[1] in by_name}
+    ranging = {
+        (a, b): replace(r, visible=r.visible & by_name[a].service & by_name[b].service)
+        for (a, b), r in shared.ranging.items()
+        if a in by_name and b in by_name
+        and policy.permits(by_name[a].operator, by_name[b].operator)
+    }  # fmt: skip
+    plan = plan_contacts(links, access, nodes, policy, tracks)
+    plan = split_by_delay(plan, tracks, scenario.contacts.delay_tolerance_s)
+    contended = contend(plan, nodes, scenario.contention)
+    plan, uere = contended.plan, catalog.find("uere")
+    comms = score_comms(plan, nodes)
+    alone = positioning = score_positioning(tracks, nodes, ranging, uere, policy=policy)
+    if contended.navigation:
+        free = navigating(ranging, contended.navigation)
+        positioning = score_positioning(tracks, nodes, free, uere, policy=policy)
+    gaps = explain_gaps(
+        nodes, access, links, plan, tracks, policy, comms, positioning,
+        alone if contended.navigation else None,
+    )  # fmt: skip
+    return {
+        "comms": comms, "positioning": positioning, "gaps": gaps, "nodes": nodes, "plan": plan,
+    }  # fmt: skip
+
+
+def run_start(roadmap: Roadmap, year: int, number: int) -> dict[str, pd.DataFrame]:
+    """The tables of one start, all cases: scores, pieces of gaps, demand, supply."""
+    import pandas as pd
+
+    plain = roadmap.scenario(year, number)
+    scenarios = {case: roadmap.with_case(plain, case) for case in roadmap.record.cases}
+    shared = share(scenarios.values(), workers=1)
+    tables: dict[str, list[Any]] = {name: [] for name in TABLES}
+    known: dict[Any, dict[str, Any]] = {}  # cases that change nothing yet are the same run
+    for case, scenario in scenarios.items():
+        mark = _mark(scenario)
+        if mark not in known:
+            known[mark] = run_case(scenario, shared)
+        found = known[mark]
+        nodes, run = found["nodes"], f"{year}-{number}"
+        needed = {(n.name, need.service) for n in nodes for need in n.needs}
+        pieces, demand = gap_pieces(
+            found["gaps"].frame, found["gaps"].causes, nodes, needed, scenario.start,
+            shared.tracks.span_s, run,
+        )  # fmt: skip
+        scores = _scores(found, needed, shared.tracks.span_s)
+        supply = pd.DataFrame(
+            [(n.name, n.kind, n.operator) for n in nodes if n.kind != "asset"],
+            columns=["node", "kind", "operator"],
+        )
+        where = {"case": case, "year": year, "start": number}
+        for name, table in (
+            ("scores", scores), ("pieces", pieces), ("demand", demand), ("supply", supply),
+        ):  # fmt: skip
+            tables[name].append(table.assign(**where))
+    out: dict[str, Any] = {n: pd.concat(parts, ignore_index=True) for n, parts in tables.items()}
+    out["scores"]["start_utc"] = plain.start.utc_text()
+    out["scores"] = out["scores"][list(SCORE_COLUMNS)]
+    return out
+
+
+def _mark(scenario: Scenario) -> Any:
+    """What tells the runs of one start apart: who serves when, and who shares."""
+    serving = [(n.name, tuple(n.service.pairs())) for n in expand_nodes(scenario)]
+    policy = scenario.policy.model_dump(include={"groups", "share"})
+    return tuple(serving), json.dumps(policy, sort_keys=True)
+
+
+def _scores(found: dict[str, Any], needed: set[tuple[str, str]], span_s: float) -> pd.DataFrame:
+    """One row a place and needed service; availability over the time that its mission lasts."""
+    import pandas as pd
+
+    served = dict(found["comms"].served)
+    served |= {(p, "positioning"): s for p, s in found["positioning"].served.items()}
+    comm: Any = found["comms"].frame.set_index(["asset", "service"])
+    places: Any = found["positioning"].frame.set_index("asset")
+    by_name: dict[str, Node] = {n.name: n for n in found["nodes"]}
+    rows = []
+    for place, service in sorted(needed & set(served)):
+        node = by_name[place]
+        if node.kind != "asset":
+            continue
+        asked = node.service.clip(0.0, span_s)
+        got = served[place, service] & asked
+        gaps = asked - got
+        row = places.loc[place] if service == "positioning" else comm.loc[(place, service)]
+        whole = asked.total_s >= span_s
+        accuracy = row["need_accuracy_m"] if service == "positioning" else None
+        rows.append(
+            {
+                "place": place,
+                "region": region_of(node.latitude_deg or 0.0, node.longitude_deg or 0.0),
+                "service": service,
+                "weight": node.weight,
+                "demand_s": asked.total_s,
+                "served_s": got.total_s,
+                "gap_s": gaps.total_s,
+                "availability_frac": got.total_s / asked.total_s,
+                "longest_gap_s": gaps.longest_s,
+                "need_availability_frac": row["need_availability_frac"],
+                "need_accuracy_m": accuracy,
+                # a mission that begins or ends within the run is too short a sample to judge
+                "verdict": row["verdict"] if whole else "not-computable",
+            }
+        )
+    kinds = dict.fromkeys(("need_availability_frac", "need_accuracy_m"), "Float64")
+    columns = [c for c in SCORE_COLUMNS if c not in ("case", "year", "start", "start_utc")]
+    return pd.DataFrame(rows, columns=columns).astype(kinds)
+
+
+# --- all starts ----------------------------------------------------------------------------------
+
+
+def run_roadmap(
+    roadmap: Roadmap, folder: str | os.PathLike, *, workers: int | None = None, say=None
+) -> RoadmapResults:
+    """The results of a roadmap, written to ``folder`` start by start and then as a whole.
+
+    Starts found there, of the same roadmap and version of the program, are not run again.
+    ``workers`` processes share the starts (default: all cores); ``say(text)`` hears of each.
+    """
+    folder = check_folder(folder)
+    digest, began = roadmap.digest(), time.perf_counter()
+    runs = folder / RUNS
+    runs.mkdir(parents=True, exist_ok=True)
+    manifest: dict[str, Any] = {
+        "maker": MAKER, "schema_version": SCHEMA_VERSION, "kind": "roadmap",
+        "roadmap": roadmap.name, "sha256": digest, "finished": False,
+    }  # fmt: skip
+    _write_json(folder / "manifest.json", manifest)
+    left = []
+    for year, number in roadmap.runs():
+        if _done(runs, year, number) != digest:
+            shutil.rmtree(runs / f"{year}-{number}", ignore_errors=True)
+            left.append((year, number))
+    say = say or (lambda text: None)
+    kept = len(roadmap.runs()) - len(left)
+    if kept:
+        say(f"{kept} of {len(roadmap.runs())} starts were done before")
+    for count, (year, number) in enumerate(_each_done(roadmap, left, runs, digest, workers), 1):
+        say(f"{roadmap.start_text(year, number)[:10]}: done, {count + kept} of {kept + len(left)}")
+    results = gather(roadmap, folder)
+    manifest |= results.manifest | {
+        "finished": True, "wall_s": round(time.perf_counter() - began, 1),
+        "starts_run": len(left),
+    }  # fmt: skip
+    results = replace(results, manifest=manifest)
+    _write_tables(results, folder)
+    return results
+
+
+def _each_done(roadmap, left, runs, digest, workers):
+    count = min(workers or os.cpu_count() or 1, len(left))
+    if count <= 1:
+        for year, number in left:
+            yield _run_and_write(roadmap, year, number, runs, digest)
+        return
+    # a fresh interpreter each: a fork would inherit the locks of running threads
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_run_and_write, roadmap, y, k, runs, digest) for y, k in left]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _run_and_write(roadmap: Roadmap, year: int, number: int, runs: Path, digest: str):
+    tables = run_start(roadmap, year, number)
+    target = runs / f"{year}-{number}"
+    part = runs / f".{year}-{number}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    for name, table in tables.items():
+        table.to_csv(part / f"{name}.csv", index=False, lineterminator="\n")
+    _write_json(part / "done.json", {"sha256": digest})
+    part.rename(target)
+    return year, number
+
+
+def _done(runs: Path, year: int, number: int) -> str | None:
+    try:
+        told = json.loads((runs / f"{year}-{number}" / "done.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told.get("sha256")
+
+
+def gather(roadmap: Roadmap, folder: Path) -> RoadmapResults:
+    """The results of the starts in a folder, put together. InputError if some are missing."""
+    import pandas as pd
+
+    read: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
+    for year, number in roadmap.runs():
+        place = folder / RUNS / f"{year}-{number}"
+        if not (place / "done.json").is_file():
+            raise InputError(f"the start {year}-{number} is not done", file=str(folder))
+        for name in TABLES:
+            read[name].append(pd.read_csv(place / f"{name}.csv", dtype={"run": "str"}))
+    tables: dict[str, Any] = {name: pd.concat([t for t in parts if len(t)] or parts, ignore_index=True)
+              for name, parts in read.items()}  # fmt: skip
+    named = []
+    for case, part in tables["pieces"].groupby("case", sort=False):
+        asked = tables["demand"][tables["demand"]["case"] == case]
+        named.append(name_gaps(part, asked).assign(case=case))
+    gaps = yearly_gaps(tables["pieces"], tables["demand"], roadmap.record.years)
+    supply: Any = tables["supply"]
+    supply = (
+        supply.groupby(["case", "node", "kind", "operator"], dropna=False, sort=False)["year"]
+        .agg(lambda years: years_text(set(years)))
+        .reset_index(name="years")
+    )
+    return RoadmapResults(
+        roadmap, tables["scores"], gaps, pd.concat(named, ignore_index=True),
+        find_milestones(roadmap, tables["scores"]), supply,
+        {
+            "counts": {
+                "starts": len(roadmap.runs()), "cases": len(roadmap.record.cases),
+                "scores": len(tables["scores"]),
+            },
+        },
+    )  # fmt: skip
+
+
+def yearly_gaps(pieces: pd.DataFrame, demand: pd.DataFrame, years: tuple[int, int]) -> pd.DataFrame:
+    """One row a case, year and named gap: hours a month, users, and whether it opens or closes.
+
+    ``state``: it ``opens`` in a year where it was not there the year before, ``reopens`` if it
+    was earlier, ``closes`` in a year (a row with no hours) after one with it, else is ``open``. A
+    gap closes too when nobody asks any more: ``users`` counts who does.
+    """
+    import pandas as pd
+
+    rows = []
+    for case, of_case in pieces.groupby("case", sort=False):
+        asked = demand[demand["case"] == case]
+        ever: dict[tuple, bool] = {}
+        before: set[tuple] = set()
+        for year in range(years[0], years[1] + 1):
+            part: Any = of_case[of_case["year"] == year]
+            want: Any = asked[asked["year"] == year]
+            table = name_gaps(part, want) if len(part) else name_gaps(of_case[:0], want)
+            now = set()
+            counted = want.groupby(["service", "region"])["place"].nunique()
+            users: dict[tuple, int] = {key: int(n) for key, n in counted.items()}
+            for row in table.to_dict("records"):
+                key = tuple(row[k] for k in KEY)
+                now.add(key)
+                state = "open" if key in before else "reopens" if key in ever else "opens"
+                rows.append((case, year, row, state, users[key[0], key[1]]))
+                ever[key] = True
+            for key in sorted(before - now):
+                row = {**dict(zip(KEY, key, strict=True)), "place_hours": 0.0,
+                       "hours_per_month": 0.0, "severity": 0.0, "users_affected": 0,
+                       "gap_count": 0}  # fmt: skip
+                rows.append((case, year, row, "closes", users.get(key[:2], 0)))
+            before = now
+    from cislunar.named_gaps import gap_name
+
+    wanted = ("service", "region", "cause", "users_affected", "place_hours", "hours_per_month",
+              "severity", "gap_count", "season")  # fmt: skip
+    return pd.DataFrame(
+        [
+            {
+                "case": case, "year": year,
+                **{f"name_{lang}": gap_name(row["service"], row["region"], row["cause"], lang)
+                   for lang in ("en", "ja")},
+                **{name: row.get(name, "") for name in wanted}, "users": users, "state": state,
+            }
+            for case, year, row, state, users in rows
+        ],
+        columns=[
+            "case", "year", "name_en", "name_ja", *wanted, "users", "state",
+        ],
+    )  # fmt: skip
+
+
+def find_milestones(roadmap: Roadmap, scores: Any) -> pd.DataFrame:
+    """For each case, question and service: first year met, since when for good, worst figures.
+
+    A year meets a need where the verdict of every start and place is ``met``. ``first_year`` is
+    empty where none does; ``lasting_from`` is the first of the years met up to the last one.
+    """
+    import pandas as pd
+
+    rows = []
+    years = range(roadmap.record.years[0], roadmap.record.years[1] + 1)
+    for case in roadmap.record.cases:
+        for name, question in roadmap.record.milestones.items():
+            mine = scores[(scores["case"] == case) & scores["place"].isin(question.places)]
+            met: dict[str, dict[int, bool]] = {}
+            for service in question.services:
+                part = mine[mine["service"] == service]
+                by_year = dict(tuple(part.groupby("year")))
+                # every place must be there: one that is not demanded yet answers nothing
+                count = len(question.places) * roadmap.record.starts_per_year
+                met[service] = {
+                    y: y in by_year and len(by_year[y]) == count
+                    and bool((by_year[y]["verdict"] == "met").all())
+                    for y in years
+                }  # fmt: skip
+                worst = part.groupby("year")["availability_frac"].min()
+                rows.append((case, name, service, met[service], worst))
+            if len(question.services) > 1:
+                together = {y: all(m[y] for m in met.values()) for y in years}
+                rows.append((case, name, "all", together, None))
+    out = []
+    for case, name, service, met_in, worst in rows:
+        first = next((y for y in years if met_in[y]), None)
+        lasting = None
+        for y in reversed(years):
+            if not met_in[y]:
+                break
+            lasting = y
+        out.append(
+            {
+                "case": case, "milestone": name, "service": service, "first_year": first,
+                "lasting_from": lasting, "years_met": years_text(y for y in years if met_in[y]),
+                "worst_availability_last_year_frac":
+                    None if worst is None or years[-1] not in worst else float(worst[years[-1]]),
+            }
+        )  # fmt: skip
+    frame = pd.DataFrame(out)
+    kinds = {"first_year": "Int64", "lasting_from": "Int64"}
+    if len(frame):
+        frame = frame.astype(kinds | {"worst_availability_last_year_frac": "Float64"})
+    return frame
+
+
+def _write_tables(results: RoadmapResults, folder: Path) -> None:
+    for name, table in (
+        ("roadmap_scores", results.scores), ("roadmap_gaps", results.gaps),
+        ("named_gaps", results.named_gaps), ("milestones", results.milestones),
+        ("supply", results.supply),
+    ):  # fmt: skip
+        rounded(table).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    _write_json(folder / "manifest.json", results.manifest)
+
+
+def _write_json(path: Path, data: dict) -> None:
+    text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    part.replace(path)
+
+
+__all__ = [
+    "NOMINAL", "RoadmapResults", "Shared", "find_milestones", "gather", "run_case", "run_roadmap",
+    "run_start", "share", "yearly_gaps",
+]  # fmt: skip

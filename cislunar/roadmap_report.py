@@ -1,0 +1,334 @@
+"""The report of a roadmap: answers in words, heat maps and tables on one self-contained page."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cislunar.plots import style
+from cislunar.plots.still import new_figure
+from cislunar.roadmap import RoadmapResults
+from cislunar.roadmap_file import NOMINAL, titled
+from cislunar.text import Text
+
+MOST_GAPS = 40  # named gaps shown on the page; all are in the table file
+SHOWN_SERVICES = ("relay", "positioning")
+
+
+def write_report(results: RoadmapResults, folder: str | os.PathLike) -> list[Path]:
+    """The paths of ``roadmap.<language>.html`` and of the heat maps (PNG) they show."""
+    folder, out = Path(folder), []
+    for language in results.roadmap.record.report:
+        text = Text(language)
+        pictures = {}
+        for service in SHOWN_SERVICES:
+            data = _png(heat_map(results, service, text))
+            name = folder / f"heat_map_{service}.{language}.png"
+            _write(name, data)
+            pictures[service] = data
+            out.append(name)
+        page = folder / f"roadmap.{language}.html"
+        _write(page, _page(results, text, pictures).encode())
+        out.append(page)
+    return out
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data)
+    part.replace(path)
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def answers(results: RoadmapResults, language: str) -> list[str]:
+    """When each milestone is met as planned, and what each other case makes of it, in words."""
+    text, record = Text(language), results.roadmap.record
+    found: Any = results.milestones
+    out = []
+    for name, question in record.milestones.items():
+        title = titled(question.title, language, name)
+        mine = found[found["milestone"] == name]
+        plain = mine[mine["case"] == NOMINAL]
+        parts = [
+            text(
+                "roadmap.part", service=text(f"service.{row['service']}"),
+                when=_when(row, record.years, text),
+            )
+            for row in plain.to_dict("records")
+            if row["service"] != "all"
+        ]  # fmt: skip
+        together = plain[plain["service"] == "all"]
+        row = (together if len(together) else plain).to_dict("records")[0]
+        out.append(
+            text(
+                "roadmap.answer", place=title, when=_when(row, record.years, text),
+                parts=text("roadmap.and").join(parts),
+            )
+        )  # fmt: skip
+        out += _changes(results, name, title, text)
+    return out
+
+
+def _when(row: dict, years: tuple[int, int], text: Text) -> str:
+    """When a need is met, in words; a year that is met and lost again is said."""
+    if not row["years_met"]:
+        return text("roadmap.never", first=years[0], last=years[1])
+    first, lasting = int(row["first_year"]), row["lasting_from"]
+    if lasting == lasting and lasting is not None and _is_number(lasting):
+        if int(lasting) == first:
+            key = "roadmap.whole" if first == years[0] else "roadmap.from"
+            return text(key, year=first, last=years[1])
+        return text("roadmap.again", years=row["years_met"], year=int(lasting))
+    return text("roadmap.lost", years=row["years_met"])
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return int(value) == value
+    except (TypeError, ValueError):
+        return False
+
+
+def _changes(results: RoadmapResults, milestone: str, title: str, text: Text) -> list[str]:
+    """What other cases change at the places of a milestone, where they change anything."""
+    roadmap = results.roadmap
+    places = roadmap.record.milestones[milestone].places
+    scores: Any = results.scores[results.scores["place"].isin(places)]
+    found: Any = results.milestones[results.milestones["milestone"] == milestone]
+    years = roadmap.record.years
+    out = []
+    for case in roadmap.record.cases[1:]:
+        said = []
+        for service in roadmap.record.milestones[milestone].services:
+            pick = found[found["service"] == service].set_index("case")
+            if pick.loc[case, "years_met"] != pick.loc[NOMINAL, "years_met"]:
+                when = _when(pick.loc[case].to_dict(), years, text)
+                said.append(text("roadmap.moved", service=text(f"service.{service}"), when=when))
+            worst = _largest_loss(scores[scores["service"] == service], case)
+            if worst is not None:
+                year, before, after = worst
+                said.append(
+                    text(
+                        "roadmap.loss", service=text(f"service.{service}"), year=year,
+                        before=f"{100 * before:.0f}", after=f"{100 * after:.0f}",
+                    )
+                )  # fmt: skip
+        what = text("roadmap.and").join(said) if said else text("roadmap.nothing")
+        words = roadmap.case_title(case, text.language)
+        out.append(text("roadmap.case_answer", case=words, place=title, what=what))
+    return out
+
+
+def _largest_loss(scores: Any, case: str) -> tuple[int, float, float] | None:
+    """Year with the largest change of mean availability (0 to 1), before and after, if any."""
+    mean = scores.groupby(["case", "year"])["availability_frac"].mean()
+    if case not in mean.index.get_level_values(0):
+        return None
+    change = (mean[case] - mean[NOMINAL]).dropna()
+    if not len(change) or float(change.abs().max()) < 0.005:
+        return None
+    year = int(change.abs().idxmax())
+    return year, float(mean[NOMINAL, year]), float(mean[case, year])
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+def heat_map(results: RoadmapResults, service: str, text: Text | None = None) -> Any:
+    """A matplotlib Figure: availability of a service by place and year, as planned.
+
+    Each cell is the mean over the year's starts with the least of them below it; a dot marks years
+    in which every verdict is ``met``. Empty cells: nobody asks there yet, or any more.
+    """
+    text = text or Text()
+    record = results.roadmap.record
+    scores: Any = results.scores
+    scores = scores[(scores["case"] == NOMINAL) & (scores["service"] == service)]
+    names = _place_names(results, text)
+    places = _ordered(scores, names)
+    years = list(range(record.years[0], record.years[1] + 1))
+    table = scores.groupby(["place", "year"])["availability_frac"].agg(["mean", "min"])
+    met = scores.assign(ok=scores["verdict"] == "met").groupby(["place", "year"])["ok"].all()
+    figure = new_figure(10.5, 1.5 + 0.29 * max(len(places), 1))
+    ax = figure.subplots()
+    for i, (place, _) in enumerate(places):
+        for j, year in enumerate(years):
+            if (place, year) not in table.index:
+                continue
+            mean, least = (float(v) for v in table.loc[(place, year)])
+            ax.add_patch(_square(j, i, style.colour_at(mean)))
+            ink = "white" if mean < 0.55 else style.INK
+            spread = f"{100 * mean:.0f}" if mean - least < 0.005 else (
+                f"{100 * mean:.0f} ({100 * least:.0f})"
+            )  # fmt: skip
+            mark = " ●" if bool(met[place, year]) else ""
+            ax.text(j, i, spread + mark, ha="center", va="center", fontsize=6.5, color=ink)
+    ax.set(xlim=(-0.5, len(years) - 0.5), ylim=(len(places) - 0.5, -0.5))
+    ax.set_xticks(range(len(years)), [str(y) for y in years], fontsize=8)
+    ax.set_yticks(range(len(places)), [label for _, label in places], fontsize=7)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    for side in ax.spines.values():
+        side.set_visible(False)
+    colours = _ramp()
+    bar = figure.colorbar(colours, ax=ax, shrink=min(1.0, 12 / max(len(places), 1)), pad=0.01)
+    bar.set_label(text("roadmap.scale", service=text(f"service.{service}")), fontsize=7.5)
+    bar.ax.tick_params(labelsize=7)
+    return figure
+
+
+def _square(x: float, y: float, colour: str):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x - 0.49, y - 0.47), 0.98, 0.94, facecolor=colour, lw=0)
+
+
+def _ramp():
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
+    ramp = ListedColormap([style.colour_at(s) for s in np.linspace(0, 1, 101)])
+    return ScalarMappable(Normalize(0, 100), ramp)
+
+
+def _place_names(results: RoadmapResults, text: Text) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for asset in results.roadmap.base.assets:
+        own = "name" in (asset.overridden or ()) or asset.name != asset.catalog_id
+        name = asset.name_ja if text.language == "ja" else asset.name_en
+        found[asset.name] = name if name and not own else asset.name
+    return found
+
+
+def _ordered(scores: Any, names: dict[str, str]) -> list[tuple[str, str]]:
+    """Places with labels: by weight, the measuring points first."""
+    weights = scores.drop_duplicates("place").set_index("place")["weight"].to_dict()
+    order = sorted(weights, key=lambda p: (weights[p] > 0, -weights[p], p))
+    return [(p, _short(names[p])) for p in order]
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 34 else label[:33] + "…"
+
+
+def _png(figure: Any) -> bytes:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    return stream.getvalue()
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+def _page(results: RoadmapResults, text: Text, pictures: dict[str, bytes]) -> str:
+    roadmap, record = results.roadmap, results.roadmap.record
+    css = (Path(__file__).parent / "report" / "report.css").read_text(encoding="utf-8")
+    title = roadmap.title_in(text.language)
+    body = [f"<h2>{_e(text('roadmap.answers'))}</h2>", '<div class="answer">']
+    body += [f"<p>{_e(line)}</p>" for line in answers(results, text.language)]
+    body.append("</div>")
+    body.append(f'<div class="limits"><h3>{_e(text("roadmap.limits"))}</h3><ul class="plain">')
+    for key in ("span", "orbits", "dates", "demand", "alone"):
+        phrase = text(f"roadmap.limit.{key}", days=f"{record.days:g}", n=record.starts_per_year)
+        body.append(f"<li>{_e(phrase)}</li>")
+    body.append("</ul></div>")
+    for service, data in pictures.items():
+        caption = text("roadmap.heat", service=text(f"service.{service}"))
+        code = base64.b64encode(data).decode("ascii")
+        body.append(f"<h2>{_e(caption)}</h2><p class='lead'>{_e(text('roadmap.heat_note'))}</p>")
+        body.append(
+            f'<img alt="{_e(caption)}" style="max-width:100%" src="data:image/png;base64,{code}">'
+        )
+    body.append(f"<h2>{_e(text('roadmap.milestones'))}</h2>{_milestone_table(results, text)}")
+    body.append(f"<h2>{_e(text('roadmap.gaps'))}</h2>")
+    body.append(f"<p class='lead'>{_e(text('roadmap.gaps_note', most=MOST_GAPS))}</p>")
+    body.append(_gap_table(results, text))
+    body.append(f"<h2>{_e(text('roadmap.supply'))}</h2>{_supply_table(results, text)}")
+    body.append(
+        f"<h2>{_e(text('section.repro'))}</h2><p>{_e(roadmap.name)}, sha256 "
+        f"<code>{_e(results.manifest.get('sha256', ''))}</code></p>"
+    )
+    return (
+        f'<!DOCTYPE html>\n<html lang="{text.language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "style-src 'unsafe-inline'; img-src data:\">"
+        f'<link rel="icon" href="data:,"><title>{_e(title)}</title><style>{css}</style></head>'
+        f'<body><header class="top"><p class="kicker">{_e(text("report.kicker"))}</p>'
+        f"<h1>{_e(title)}</h1></header><main>{''.join(body)}</main></body></html>\n"
+    )
+
+
+def _e(value: Any) -> str:
+    return html.escape(str(value))
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    top = "".join(f"<th scope='col'>{_e(h)}</th>" for h in head)
+    lines = ("<tr>" + "".join(f"<td>{_e(c)}</td>" for c in row) + "</tr>" for row in rows)
+    return (
+        f'<div class="scroll"><table><thead><tr>{top}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _milestone_table(results: RoadmapResults, text: Text) -> str:
+    roadmap, record = results.roadmap, results.roadmap.record
+    found: Any = results.milestones
+    rows = []
+    for name, question in record.milestones.items():
+        for service in (*question.services, "all"):
+            pick = found[(found["milestone"] == name) & (found["service"] == service)]
+            if not len(pick):
+                continue
+            by_case = pick.set_index("case")["years_met"]
+            rows.append(
+                [
+                    titled(question.title, text.language, name),
+                    text("roadmap.both") if service == "all" else text(f"service.{service}"),
+                    *(by_case[c] or "-" for c in record.cases),
+                ]
+            )
+    head = [text("roadmap.place"), text("roadmap.service")]
+    return _table(head + [roadmap.case_title(c, text.language) for c in record.cases], rows)
+
+
+def _gap_table(results: RoadmapResults, text: Text) -> str:
+    record = results.roadmap.record
+    gaps: Any = results.gaps[results.gaps["case"] == NOMINAL]
+    name = f"name_{text.language}"
+    years = list(range(record.years[0], record.years[1] + 1))
+    order = gaps.groupby(name)["place_hours"].sum().sort_values(ascending=False).index
+    rows = []
+    for gap in order[:MOST_GAPS]:
+        by_year = gaps[gaps[name] == gap].set_index("year")
+        cells = []
+        for year in years:
+            if year not in by_year.index:
+                cells.append("")
+                continue
+            row = by_year.loc[year]
+            state = text(f"roadmap.state.{row['state']}")
+            hours = f"{row['hours_per_month']:.0f}" if row["place_hours"] > 0 else "0"
+            cells.append(f"{hours} {state}".strip())
+        rows.append([gap, *cells])
+    return _table([text("roadmap.gap"), *map(str, years)], rows)
+
+
+def _supply_table(results: RoadmapResults, text: Text) -> str:
+    supply: Any = results.supply[results.supply["case"] == NOMINAL]
+    rows = [
+        [row["node"], text(f"roadmap.kind.{row['kind']}"), row["operator"], row["years"]]
+        for row in supply.sort_values(["kind", "node"]).to_dict("records")
+    ]
+    heads = ("roadmap.node", "roadmap.kind", "roadmap.operator", "roadmap.years")
+    return _table([text(k) for k in heads], rows)
