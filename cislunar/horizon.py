@@ -20,15 +20,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cislunar.dem import COARSE_M, RADIUS_M, Dem, basis, height_m
-from cislunar.horizon_file import Horizon, write_horizon
+from cislunar.horizon_file import Horizon
 from orbits.compiled import njit
 from orbits.constants import DEG
 from orbits.errors import InputError
 from orbits.show import html_table
+
+if TYPE_CHECKING:
+    from orbits.ephemeris import Ephemeris
+    from orbits.epoch import Epoch
+    from orbits.shadow import Sunlight
 
 AZIMUTH_STEP_DEG = 0.25
 # 194 km away the Moon's highest ground (10.8 km) is below the horizontal of a point of the sphere
@@ -96,21 +102,12 @@ class HorizonProfile:
         return (*pairs, *(("remark", r) for r in self.remarks))
 
     def horizon(self) -> Horizon:
-        """The profile as a node's horizon: closed from 0 to 360 deg, with its source."""
+        """The profile as a node's horizon: closed from 0 to 360 deg, with its source, dated now."""
+        written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return Horizon(
             np.append(self.azimuth_deg, 360.0),
-            np.append(self.elevation_deg, self.elevation_deg[0]), self.source,
-        )  # fmt: skip
-
-    def save(self, path: str | Path) -> None:
-        """Writes a horizon file, dated now."""
-        written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        horizon = self.horizon()
-        write_horizon(
-            Horizon(
-                horizon.azimuth_deg, horizon.elevation_deg, (*self.source, ("written", written))
-            ),
-            path,
+            np.append(self.elevation_deg, self.elevation_deg[0]),
+            (*self.source, ("written", written)),
         )
 
 
@@ -196,6 +193,25 @@ def horizon_profiles(
         horizon_profile(dem, lat, lon, **options)
         for lat, lon in zip(*(p.ravel().tolist() for p in places), strict=True)
     ]
+
+
+def find_site_sunlight(
+    profile: HorizonProfile, epoch: Epoch, start_s: float, end_s: float, ephemeris: Ephemeris,
+    *, step_s: float = 1800.0,
+) -> Sunlight:  # fmt: skip
+    """When the Sun shines on an eye at a profile's place, behind its horizon.
+
+    Seconds past ``epoch``. Raises InputError, SpanError as ``orbits.shadow.find_sunlight`` does.
+    """
+    from orbits.shadow import find_sunlight
+
+    azimuth_deg = np.append(profile.azimuth_deg, 360.0)
+    elevation_deg = np.append(profile.elevation_deg, profile.elevation_deg[0])
+    return find_sunlight(
+        profile.latitude_deg, profile.longitude_deg, epoch, start_s, end_s, ephemeris,
+        height_m=profile.ground_m + profile.height_above_ground_m,
+        horizon_deg=(azimuth_deg, elevation_deg), step_s=step_s,
+    )  # fmt: skip
 
 
 def _remarks(dems, pixel_m, reach_km, gap_km, max_range_km) -> tuple[str, ...]:

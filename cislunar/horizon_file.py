@@ -141,11 +141,16 @@ def _source(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def write_horizon(horizon: Horizon, path: str | Path) -> None:
-    """Writes a horizon file (CSV, 1e-6 deg), its source in comments. Raises OSError."""
+def horizon_text(horizon: Horizon) -> str:
+    """A horizon file's text (CSV, 1e-6 deg), its source in comments."""
     rows = zip(horizon.azimuth_deg[:-1], horizon.elevation_deg[:-1], strict=True)
     lines = [FIRST_LINE]
     lines += [f"# {key}: {' '.join(words.split())}" for key, words in horizon.source]
     lines.append("azimuth_deg,elevation_deg")
     lines += [f"{azimuth:.9g},{elevation:.6f}" for azimuth, elevation in rows]
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
+
+
+def write_horizon(horizon: Horizon, path: str | Path) -> None:
+    """Writes a horizon file. Raises OSError."""
+    Path(path).write_text(horizon_text(horizon), encoding="utf-8")
