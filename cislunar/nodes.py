@@ -10,6 +10,7 @@ from cislunar.atmosphere import attenuation_points_db
 from cislunar.condition_records import Maintenance, asks_azimuth
 from cislunar.fields import date_instant
 from cislunar.horizon_file import Horizon, read_horizon
+from cislunar.paths import Path, make_path
 from cislunar.scenario import Scenario
 from cislunar.schema import Aperture, Constellation, Need, Served, StartDates, Terminal
 from orbits.constants import DAY_S
@@ -233,17 +234,6 @@ def _air(station: Any, scenario: Scenario) -> dict[str, Any]:
     return {"attenuation": found, "atmosphere": f"itu-r {model.availability_percent:g} %"}
 
 
-def _path(asset: Any, scenario: Scenario) -> Path:
-    try:
-        return make_path(
-            asset.path, scenario.start, scenario.duration_s, mast_m=asset.mast_height_m or 0.0
-        )
-    except InputError as fault:
-        raise InputError(
-            fault.what, key=f"assets.{asset.name}.path", value=fault.value, allowed=fault.allowed
-        ) from None
-
-
 def nodes_of(records: Any, scenario: Scenario) -> tuple[Node, ...]:
     """Nodes of anything with the four lists (a scenario, or what an option adds to one)."""
     nodes: list[Node] = []
@@ -268,7 +258,9 @@ def nodes_of(records: Any, scenario: Scenario) -> tuple[Node, ...]:
         place = _place(asset, scenario)
         place["height_m"] += asset.mast_height_m or 0.0
         if asset.path is not None:
-            place["path"] = _path(asset, scenario)
+            place["path"] = make_path(
+                asset.path, scenario.start, scenario.duration_s, mast_m=asset.mast_height_m or 0.0
+            )
         needs: list[Need] = []
         for entry in asset.needs:
             needs += scenario.needs[entry] if isinstance(entry, str) else [entry]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orbits.constants import DEG, MOON_RADIUS_KM
@@ -120,7 +121,18 @@ def range_limit_km(a: Node, b: Node) -> float | None:
 
 
 def great_circle_km(a: Node, b: Node) -> float:
-    """Distance of two lunar assets along the 1737.4 km sphere, km."""
+    """Distance of two lunar assets along the 1737.4 km sphere, km.
+
+    Where one moves, the largest to any of its waypoints: what serves it must reach all of them.
+    """
+    for one, other in ((a, b), (b, a)):
+        path = getattr(one, "path", None)
+        if path is not None:
+            stops = zip(path.latitude_deg.tolist(), path.longitude_deg.tolist(), strict=True)
+            return max(
+                great_circle_km(replace(one, path=None, latitude_deg=lat, longitude_deg=lon), other)
+                for lat, lon in stops
+            )
     assert a.latitude_deg is not None
     assert b.latitude_deg is not None
     assert a.longitude_deg is not None

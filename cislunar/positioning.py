@@ -244,8 +244,8 @@ def score_positioning(
 
     def twin(asset: Node):
         """What decides an asset's fixes: users of one place and need have them in common."""
-        if asset.name in lending or is_source(asset):
-            return asset.name  # not its own reference or beacon, so like no other
+        if asset.name in lending or is_source(asset) or getattr(asset, "path", None) is not None:
+            return asset.name  # its own reference or beacon, or on its own way: like no other
         seen = [ranging.get((n.name, asset.name), unseen) for n in sources]
         edges = [e for r in seen for e in (r.visible.start_s.tobytes(), r.visible.end_s.tobytes())]
         place = tracks.states[asset.name][0].tobytes()

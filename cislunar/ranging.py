@@ -207,8 +207,9 @@ def _beacon_serves(tracks: Tracks, beacon: Node, user: Node) -> bool:
 
 
 def separation_km(tracks: Tracks, a: str, b: str) -> float:
-    """Straight distance of two places on the Moon, km."""
-    return float(np.linalg.norm(tracks.states[a][0, :3] - tracks.states[b][0, :3]))
+    """Straight distance of two places on the Moon, km; the largest where one of them moves."""
+    apart = tracks.states[a][:, :3] - tracks.states[b][:, :3]
+    return float(np.sqrt(np.einsum("ij,ij->i", apart, apart).max()))
 
 
 def map_signals(

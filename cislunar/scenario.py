@@ -19,6 +19,7 @@ from cislunar.clocks import clocks
 from cislunar.condition_records import Atmosphere, PairCondition
 from cislunar.fields import Instant, Name, Oku, Range, refuse
 from cislunar.loading import InputErrors, Resolver, as_faults, raise_all
+from cislunar.paths import make_path
 from cislunar.records import Record, key
 from cislunar.schema import (
     Accumulation,
@@ -136,6 +137,12 @@ class Scenario(Record):
                         f"no node is named {end!r}", "a node of the scenario",
                         f"pair_conditions.{index}",
                     )  # fmt: skip
+        for index, asset in enumerate(self.assets):
+            if asset.path is not None:
+                try:
+                    make_path(asset.path, self.start, self.duration_s)
+                except InputError as fault:
+                    raise refuse(fault.what, str(fault.allowed), f"assets.{index}.path") from None
         self._check_accumulation(names)
         for where, owner in self._terminal_owners():
             for entry in owner.terminals:
@@ -364,6 +371,12 @@ def json_schema() -> dict[str, Any]:
         }  # fmt: skip
         record.pop("required", None)
         record["anyOf"] = [{"required": ["from"]}, {"required": required}]
+        if name == "Asset":  # a path begins where the place is
+            record["anyOf"] += [{"required": ["name", p]} for p in ("path", "path_file")]
+            record["properties"]["path_file"] = {
+                "type": "string",
+                "description": "CSV of waypoints: utc, latitude_deg, longitude_deg, height_m",
+            }
     defs["Asset"]["properties"]["needs"] = _or_text(defs["Asset"]["properties"]["needs"])
     part = {
         "type": "object", "not": {"required": ["kind"]},

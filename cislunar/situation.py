@@ -142,3 +142,4 @@ def _mark(node: Node, trajectories: Mapping[str, Trajectory]):
         tuple(t.model_dump_json() for t in node.terminals),
     )  # fmt: skip
     return node.name, motion, rest
+            node.path and tuple(x.tobytes() for x in node.path.waypoints),

@@ -20,6 +20,7 @@ from orbits.epoch import Epoch
 
 if TYPE_CHECKING:
     from cislunar.nodes import Node
+    from cislunar.paths import Path
     from cislunar.scenario import Scenario
     from orbits.ephemeris import De440
     from orbits.trajectory import Trajectory
@@ -70,6 +71,23 @@ def _turned(axes: np.ndarray, rate: np.ndarray, body_vector: np.ndarray) -> np.n
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Roving:
+    """A place that moves over the Moon, or its north, and its rate, on ICRF axes."""
+
+    axes: np.ndarray
+    rate: np.ndarray
+    t_s: np.ndarray
+    path: Path
+    north: bool = False
+
+    def __call__(self) -> np.ndarray:
+        body = self.path.north_at(self.t_s) if self.north else self.path.at(self.t_s)
+        here, pace = body[:, :3], body[:, 3:]
+        turned = np.einsum("tij,ti->tj", self.rate, here) + np.einsum("tij,ti->tj", self.axes, pace)
+        return np.hstack([np.einsum("tij,ti->tj", self.axes, here), turned])
+
+
 def site_vector_km(latitude_deg: float, longitude_deg: float, height_m: float) -> np.ndarray:
     """Position (3,) of a lunar site in km, MOON_ME, on the 1737.4 km sphere plus its height.
 
@@ -90,6 +108,11 @@ def _add_node(tracks: Tracks, node: Node, world: World, trajectory: Trajectory |
         moved = trajectory if trajectory.epoch == tracks.epoch else trajectory.rebased(tracks.epoch)
         same = np.array_equal(moved.t_s, tracks.t_s)  # the usual case: flown on this very grid
         states = moved.states if same else moved.at(tracks.t_s)
+    elif node.path is not None:
+        turn = world.moon_axes, world.moon_rate, tracks.t_s, node.path
+        states = _Roving(*turn)()
+        if node.needs_north:
+            tracks.north[node.name] = _Roving(*turn, True)()
     elif node.kind == "asset":
         assert node.latitude_deg is not None, node.name
         assert node.longitude_deg is not None, node.name
