@@ -57,20 +57,20 @@ def exit_codes(file: str | None = None) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-@contextmanager
-def _reading(outside: bool) -> Iterator[None]:
-    """Files outside a scenario's folder may be read where the user says so."""
-    if not outside:
-        yield
-        return
-    from cislunar.loading import allow_outside
+def _outside(context: typer.Context, asked: bool) -> bool:
+    """Lets the command read files outside a scenario's folder, where the user asks for it."""
+    if asked:
+        from cislunar.loading import allow_outside
 
-    with allow_outside():
-        yield
+        context.with_resource(allow_outside())
+    return asked
 
 
 Outside = Annotated[
-    bool, typer.Option("--allow-outside", help="read files outside the scenario's folder")
+    bool,
+    typer.Option(
+        "--allow-outside", callback=_outside, help="read files outside the scenario's folder"
+    ),
 ]
 
 
@@ -218,6 +218,7 @@ def _check_trade(file: Path) -> bool:
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="scenario file (YAML)", metavar="FILE.yaml")],
+    allow_outside: Outside = False,
 ) -> None:
     """Validates a scenario or a roadmap and runs nothing."""
     with exit_codes():
@@ -254,6 +255,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="product folder of a finished run", metavar="DIR")],
     lang: Annotated[str, typer.Option(help="languages, separated by commas")] = "en,ja",
     format: Annotated[str, typer.Option(help="html, pdf, pptx, separated by commas")] = "html",
+    allow_outside: Outside = False,
 ) -> None:
     """Rewrites the report of a finished run or sweep."""
     with exit_codes():

@@ -19,6 +19,9 @@ FIRST_LINE = "# cislunar horizon 1"
 WIDEST_DEG = 180.0  # between two rows; more is no horizon all around
 
 
+MOST_HORIZON_BYTES = 4_000_000
+
+
 @dataclass(frozen=True, eq=False)
 class Horizon:
     """Terrain horizon: elevation in deg at azimuths in deg, from north through east, 0 to 360.
@@ -59,6 +62,10 @@ def read_horizon(path: str | Path) -> Horizon:
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise InputError("not a file", file=str(path), allowed="a horizon file")
+        if path.stat().st_size > MOST_HORIZON_BYTES:
+            raise InputError("too large", file=str(path), allowed=f"{MOST_HORIZON_BYTES} bytes")
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as fault:
         raise InputError("no such file", file=str(path), allowed="a horizon file") from fault
