@@ -1,0 +1,164 @@
+"""Which combinations of the axes' values a trade runs: factorial, drawn, or written out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cislunar.sweep.trade import MAX_VARIANTS, Axis, Trade
+from orbits.errors import InputError
+
+LEAST_ACCEPTED = 1e-3  # share of draws that meet the constraints, below which a draw gives up
+
+
+def axis_values(axis: Axis) -> list[Any]:
+    """The values of an axis that lists them; labels stay with the axis.
+
+    >>> axis_values(Axis(range=(1, 2, 0.5))), axis_values(Axis(log=(1, 100, 3)))
+    ([1.0, 1.5, 2.0], [1.0, 10.0, 100.0])
+    """
+    if axis.values is not None:
+        return list(axis.values)
+    if axis.seeds is not None:
+        return list(range(axis.seeds))
+    if axis.range is not None:
+        first, last, step = axis.range
+        count = math.floor((last - first) / step * (1.0 + 1e-12) + 1e-9) + 1
+        found = [first + step * k for k in range(count)]
+    elif axis.linear is not None:
+        found = np.linspace(*axis.linear).tolist()
+    elif axis.log is not None:
+        found = [float(f"{v:.15g}") for v in np.geomspace(*axis.log)]
+    else:
+        raise InputError("a range without a number of values", allowed="a drawn design")
+    whole = axis.whole or all(v == int(v) for v in (axis.range or (0.5,)))
+    return list(dict.fromkeys(round(v) for v in found)) if whole else found
+
+
+def from_unit(axis: Axis, share: float) -> Any:
+    """The value of an axis at a share of its range, [0, 1): how draws become values.
+
+    >>> from_unit(Axis(between=(1, 3), whole=True), 0.999)
+    3
+    """
+    if axis.normal is not None:
+        from scipy.special import ndtri
+
+        value = axis.normal[0] + axis.normal[1] * float(ndtri(min(max(share, 1e-12), 1 - 1e-12)))
+        return round(value) if axis.whole else value
+    if axis.between is not None:
+        low, high = axis.between
+        if axis.whole:
+            low, high = math.ceil(low), math.floor(high)
+            return min(high, low + math.floor(share * (high - low + 1)))
+        if axis.scale == "log":
+            return low * (high / low) ** share
+        return low + (high - low) * share
+    values = axis_values(axis)
+    return values[min(len(values) - 1, math.floor(share * len(values)))]
+
+
+def variants(trade: Trade) -> list[dict[str, Any]]:
+    """The variants of a design in their order: values by axis name, constraints met.
+
+    Raises InputError for a design without variants, or too many. An optimisation has none yet.
+    """
+    kind = trade.design.kind
+    found = list(
+        {
+            "factorial": _factorial,
+            "latin-hypercube": _hypercube,
+            "monte-carlo": _monte_carlo,
+            "rows": _rows,
+            "nsga2": lambda _: iter(()),
+        }[kind](trade)
+    )
+    if not found and kind != "nsga2":
+        raise InputError(
+            "no variant meets the constraints",
+            key="constraints",
+            allowed="constraints that leave a variant",
+        )
+    return found
+
+
+def _factorial(trade: Trade) -> Iterator[dict[str, Any]]:
+    lists = [axis_values(a) for a in trade.axes.values()]
+    total = math.prod(len(v) for v in lists)
+    if total > MAX_VARIANTS:
+        raise InputError(f"{total} combinations", key="axes", allowed=f"at most {MAX_VARIANTS}")
+    for chosen in itertools.product(*lists):
+        values = dict(zip(trade.axes, chosen, strict=True))
+        if trade.meets(values):
+            yield values
+
+
+def _hypercube(trade: Trade) -> Iterator[dict[str, Any]]:
+    from scipy.stats import qmc
+
+    design: Any = trade.design
+    sampler = qmc.LatinHypercube(d=len(trade.axes), rng=np.random.default_rng(design.seed))
+    for point in sampler.random(design.samples):
+        values = _point(trade, point)
+        if trade.meets(values):
+            yield values
+
+
+def _monte_carlo(trade: Trade) -> Iterator[dict[str, Any]]:
+    design: Any = trade.design
+    rng = np.random.default_rng(design.seed)
+    kept = tried = 0
+    while kept < design.samples:
+        values = _point(trade, rng.random(len(trade.axes)))
+        tried += 1
+        if trade.meets(values):
+            kept += 1
+            yield values
+        elif tried > 1000 and kept < LEAST_ACCEPTED * tried:
+            raise InputError(
+                f"only {kept} of {tried} draws meet the constraints",
+                key="constraints",
+                allowed="constraints that a draw in a thousand meets",
+            )
+
+
+def _point(trade: Trade, point: np.ndarray) -> dict[str, Any]:
+    return {n: from_unit(a, float(s)) for (n, a), s in zip(trade.axes.items(), point, strict=True)}
+
+
+def _rows(trade: Trade) -> Iterator[dict[str, Any]]:
+    design: Any = trade.design
+    for index, row in enumerate(design.rows):
+        missing = [n for n in trade.axes if n not in row]
+        if missing:
+            raise InputError(
+                f"no value of {missing[0]!r}",
+                key=f"design.rows.{index}",
+                allowed="a value of every axis",
+            )
+        values = {name: _labelled(trade.axes.get(name), value) for name, value in row.items()}
+        if trade.meets(values):
+            yield values
+
+
+def _labelled(axis: Axis | None, value: Any) -> Any:
+    if axis is not None and axis.labels and isinstance(value, str) and value in axis.labels:
+        return (axis.values or ())[axis.labels.index(value)]
+    return value
+
+
+def label(axis: Axis | None, value: Any) -> Any:
+    """A value as tables show it: its label, a number, or its text."""
+    if axis is not None and axis.labels and axis.values is not None:
+        for name, own in zip(axis.labels, axis.values, strict=True):
+            if own == value:
+                return name
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        import json
+
+        return json.dumps(value, sort_keys=True)
+    return value

@@ -1,0 +1,359 @@
+"""Runs the variants of a trade on Dask workers; what is finished is never computed again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cislunar.sweep import shared
+from cislunar.sweep.designs import label
+from cislunar.sweep.metrics import depth
+from cislunar.sweep.one import row_of
+from cislunar.sweep.pareto import costs_of, hypervolume, nondominated, reference_point
+from cislunar.sweep.store import TABLE, Store, arrow, read_manifest
+from cislunar.sweep.trade import Trade
+from cislunar.sweep.variants import check_trade, key_of, prepared
+from orbits.errors import ComputationError, InputError
+from orbits.show import html_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WAITING_A_WORKER = 3  # variants in a worker's queue; more would only hold memory
+RETRY = "lost"  # error_kind of variants whose worker was lost: run again on --resume
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A finished sweep: its folder, one row a variant, and what the manifest says."""
+
+    folder: Path
+    table: pd.DataFrame
+    manifest: dict[str, Any]
+
+    @property
+    def trade(self) -> Trade:
+        return Trade(**self.manifest["trade"])
+
+    @property
+    def pareto(self) -> pd.DataFrame:
+        """The rows that no other beats in the trade's objectives."""
+        objectives = self.trade.objectives
+        columns = {name: self.table[name].tolist() for name in objectives}
+        costs, has = costs_of(columns, objectives)
+        rows = self.table[has]
+        return rows.loc[nondominated(costs)]
+
+    def _repr_html_(self) -> str:
+        about = {k: self.manifest.get(k) for k in ("name", "variants", "failed", "hypervolume")}
+        return html_table(about) + self.table.head(20).to_html()
+
+
+def load_sweep(folder: str | os.PathLike) -> Sweep:
+    """The finished sweep in a folder. Raises InputError where there is none."""
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.get("kind") != "sweep":
+        raise InputError("no sweep is there", file=str(folder), allowed="the folder of a sweep")
+    if manifest.get("state") != "finished":
+        raise InputError(
+            "the sweep is not finished",
+            file=str(folder),
+            allowed="cislunar sweep ... --resume first",
+        )
+    arrow()
+    import pandas as pd
+
+    return Sweep(folder, pd.read_parquet(folder / TABLE), manifest)
+
+
+def _kinds(trade: Trade, rows: list[Values]) -> dict[str, str]:
+    """What each axis's column holds: whole numbers, numbers or text."""
+    names = list(trade.axes) + sorted({n for r in rows for n in r} - set(trade.axes))
+    kinds = {}
+    for name in names:
+        axis = trade.axes.get(name)
+        if axis is not None and axis.values is None and trade.design.kind != "rows":
+            from cislunar.sweep.designs import axis_values
+
+            values = [1 if axis.whole else 0.5] if axis.continuous else axis_values(axis)
+        else:
+            values = [label(axis, r[name]) for r in rows if name in r]
+            values = values or [label(axis, v) for v in (axis.values if axis else None) or ()]
+        if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+            kinds[name] = "whole"
+        elif all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
+            kinds[name] = "number"
+        else:
+            kinds[name] = "text"
+    return kinds
+
+
+class _Teller:
+    """Progress with the time left: a bar for a reader, else a line now and then."""
+
+    def __init__(self, total: int, done: int, quiet: bool):
+        self.total, self.done, self.before, self.failed = total, done, done, 0
+        self.quiet, self.start, self.said = quiet, time.monotonic(), 0.0
+        self.live = not quiet and hasattr(sys.stderr, "isatty") and sys.stderr.isatty()
+
+    def one(self, failed: bool) -> None:
+        self.done += 1
+        self.failed += failed
+        now = time.monotonic()
+        if self.quiet or (self.done < self.total and now - self.said < (0.3 if self.live else 15)):
+            return
+        self.said = now
+        left = (now - self.start) / (self.done - self.before) * (self.total - self.done)
+        hours, rest = divmod(round(left), 3600)
+        text = (
+            f"{self.done} of {self.total} variants, {self.failed} failed, "
+            f"{hours}:{rest // 60:02d}:{rest % 60:02d} left"
+        )
+        end = "\n" if not self.live or self.done == self.total else ""
+        print(f"\r{text}\x1b[K" if self.live else text, end=end, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _client(workers: int, processes: bool, scheduler: str | None) -> Iterator[Any]:
+    try:
+        import distributed
+    except ImportError:
+        raise InputError(
+            "sweeps need the extra 'distributed'",
+            allowed="pip install cislunar-planner[distributed]",
+        ) from None
+    import logging
+
+    if scheduler is not None:
+        try:
+            client = distributed.Client(scheduler, timeout="10s", set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as fault:
+            raise InputError(
+                f"no scheduler answers ({fault})",
+                key="--scheduler",
+                value=scheduler,
+                allowed="the address of a Dask scheduler",
+            ) from None
+        with client:
+            yield client
+        return
+    with (
+        distributed.LocalCluster(
+            n_workers=workers if processes else 1,
+            threads_per_worker=1 if processes else workers,
+            processes=processes,
+            dashboard_address=None,  # type: ignore[arg-type]
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+class Runner:
+    """Computes variants on workers and keeps their rows; those kept already are only looked up."""
+
+    def __init__(
+        self,
+        trade: Trade,
+        text: str,
+        folder: Path,
+        file: str | None,
+        store: Store,
+        rows: dict[int, Values],
+        functions: Mapping[str, Callable] | None,
+    ):
+        self.trade, self.text, self.folder, self.file = trade, text, folder, file
+        self.store, self.rows, self.functions = store, rows, functions
+        self.client: Any = None
+        self.teller: _Teller | None = None
+        self.in_flight = 1
+
+    def run(self, wanted: list[tuple[int, Values]]) -> None:
+        """Fills ``rows`` with the variants of ``wanted``: numbers and values."""
+        keys = {n: key_of(v) for n, v in wanted}
+        values_of = dict(wanted)
+        todo = []
+        for n, _ in wanted:
+            known = self.rows.get(n)
+            if known is None or known["error_kind"] == RETRY:
+                todo.append(n)
+            elif known["key"] != keys[n]:
+                raise InputError(
+                    f"variant {n} was another one",
+                    file=str(self.store.folder),
+                    allowed="a sweep of the same design",
+                )
+        if not todo:
+            return
+        from distributed import as_completed
+
+        waiting = iter(todo)
+        cache = str((self.store.folder / "cache").resolve())
+
+        def submit(n: int):
+            return self.client.submit(
+                row_of,
+                self.text,
+                str(self.folder),
+                self.file,
+                n,
+                values_of[n],
+                cache,
+                self.functions,
+                key=f"variant-{n}-{keys[n]}-{os.urandom(4).hex()}",
+                pure=False,
+            )
+
+        number_of = {}
+        flying = as_completed(loop=self.client.loop)
+        for n in waiting:
+            future = submit(n)
+            number_of[future.key] = n
+            flying.add(future)
+            if len(number_of) >= self.in_flight:
+                break
+        for future in flying:
+            n = number_of.pop(future.key)
+            if future.status == "finished":
+                row = future.result()
+            else:
+                fault = future.exception() if future.status == "error" else "cancelled"
+                row = {
+                    "variant": n,
+                    "metrics": {},
+                    "error": f"its worker was lost ({fault})"[:500],
+                    "error_kind": RETRY,
+                    "wall_s": None,
+                }
+            del future
+            self._keep(row, values_of[n], keys[n])
+            after = next(waiting, None)
+            if after is not None:
+                future = submit(after)
+                number_of[future.key] = after
+                flying.add(future)
+
+    def _keep(self, row: Values, values: Values, key: str) -> None:
+        shown = {n: label(self.trade.axes.get(n), v) for n, v in values.items()}
+        kept = {
+            "variant": row["variant"],
+            "key": key,
+            **shown,
+            **row["metrics"],
+            "error": row["error"],
+            "error_kind": row["error_kind"],
+            "wall_s": row["wall_s"],
+        }
+        for name in self.store.schema.names:
+            kept.setdefault(name, None)
+        self.rows[row["variant"]] = kept
+        if row["error_kind"] != RETRY:
+            self.store.add(kept)
+        if self.teller is not None:
+            self.teller.one(row["error"] is not None)
+
+
+def sweep(
+    trade: Trade,
+    folder: str | os.PathLike,
+    *,
+    trade_folder: str | os.PathLike = ".",
+    file: str | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    functions: Mapping[str, Callable[[Any], float]] | None = None,
+) -> Sweep:
+    """The rows of a trade's variants, computed into ``folder``.
+
+    ``trade_folder``: what the trade's own paths start from. ``workers``: how many variants at once
+    (default all cores); ``scheduler``: address of a Dask scheduler instead. ``resume`` goes on with
+    what is there. ``functions``: metrics of the trade given as Python objects, by name.
+
+    Raises InputError for what the files or the folder get wrong. A variant that fails is a row.
+    """
+    folder, trade_folder = Path(folder), Path(trade_folder).resolve()
+    arrow()
+    designed = check_trade(trade, trade_folder, file)
+    text = trade.model_dump_json(exclude_unset=True)
+    base = prepared(text, str(trade_folder), file)[1]
+    content = json.dumps([json.loads(text), base.content], sort_keys=True, default=str)
+    identity = {
+        "name": trade.name,
+        "trade": json.loads(text),
+        "trade_sha256": hashlib.sha256(content.encode()).hexdigest(),
+        "code_sha256": shared.code_hash(),
+    }
+    optimising = trade.design.kind == "nsga2"
+    store = Store(folder, _kinds(trade, designed), list(trade.metrics))
+    manifest = store.open(identity, resume)
+    try:
+        rows = store.rows()
+        if manifest["state"] == "finished":
+            store.close()
+            return load_sweep(folder)
+        count = workers or os.cpu_count() or 1
+        processes = depth(trade) != "maps" if trade.processes is None else trade.processes
+        runner = Runner(trade, text, trade_folder, file, store, rows, functions)
+        total = trade.most_variants(len(designed))
+        known = sum(r["error_kind"] != RETRY for r in rows.values())
+        runner.teller = _Teller(total, known, quiet)
+        missing = optimising or known < total
+        if missing:
+            with _client(count, processes, scheduler) as client:
+                runner.client = client
+                threads = sum(client.nthreads().values()) or count
+                runner.in_flight = WAITING_A_WORKER * threads
+                if optimising:
+                    from cislunar.sweep.optimise import optimise
+
+                    optimise(trade, runner)
+                else:
+                    runner.run(list(enumerate(designed)))
+        lost = [n for n, r in rows.items() if r["error_kind"] == RETRY]
+        if lost:
+            raise ComputationError(
+                f"{len(lost)} variants lost their workers; --resume runs them again"
+            )
+        store.finish(rows, _outcome(trade, rows))
+    finally:
+        store.close()
+    return load_sweep(folder)
+
+
+def _outcome(trade: Trade, rows: Mapping[int, Values]) -> dict[str, Any]:
+    """What the manifest says of a finished sweep."""
+    out: dict[str, Any] = {
+        "variants": len(rows),
+        "failed": sum(r["error"] is not None for r in rows.values()),
+    }
+    if trade.objectives:
+        ordered = [rows[n] for n in sorted(rows)]
+        columns = {name: [r[name] for r in ordered] for name in trade.objectives}
+        costs, has = costs_of(columns, trade.objectives)
+        out["pareto"] = []
+        if len(costs):
+            reference = reference_point(costs, trade.objectives, trade.reference)
+            front = nondominated(costs)
+            numbers = [r["variant"] for r, h in zip(ordered, has, strict=True) if h]
+            out["pareto"] = [n for n, on in zip(numbers, front, strict=True) if on]
+            out["hypervolume"] = hypervolume(costs[front], reference)
+            out["hypervolume_reference"] = {
+                name: float(v if way == "min" else -v)
+                for (name, way), v in zip(trade.objectives.items(), reference, strict=True)
+            }
+    return out
