@@ -17,6 +17,7 @@ MAX_BYTES = 10_000_000
 MAX_DEPTH = 60
 MAX_ALIASES = 1000
 MAX_NODES = 1_000_000  # with every alias written out
+MAX_WRITTEN = 250_000  # values and keys as they stand in the text
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FIRST_OF_NUMBER = list("-+.0123456789")
@@ -62,7 +63,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _float)
 
 def _scan(text: str, file: str) -> None:
     """Refuses tags, deep nesting and many aliases, without building anything."""
-    depth = aliases = 0
+    depth = aliases = values = 0
     for event in yaml.parse(text, Loader=_Base):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -77,6 +78,10 @@ def _scan(text: str, file: str) -> None:
             aliases += 1
             if aliases > MAX_ALIASES:
                 raise InputError("too many aliases", file=file, allowed=f"{MAX_ALIASES}")
+        if isinstance(event, yaml.NodeEvent):
+            values += 1
+            if values > MAX_WRITTEN:
+                raise InputError("holds too much", file=file, allowed=f"{MAX_WRITTEN} values")
         tag = getattr(event, "tag", None)
         if tag is not None and tag not in ("!",):
             raise InputError(
