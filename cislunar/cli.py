@@ -587,6 +587,24 @@ def catalog_show(
 
 
 @app.command()
+def example(
+    name: Annotated[str, typer.Argument(help="minimal", metavar="[minimal]")] = "minimal",
+) -> None:
+    """Prints a scenario to start from."""
+    with exit_codes():
+        from importlib.resources import files
+
+        known = sorted(p.name for p in files("cislunar").joinpath("examples").iterdir())
+        if f"{name}.yaml" not in known:
+            raise InputError(
+                f"no example {name!r}", value=name,
+                allowed=", ".join(n.removesuffix(".yaml") for n in known if n.endswith(".yaml")),
+            )  # fmt: skip
+        text = files("cislunar").joinpath("examples", f"{name}.yaml").read_text(encoding="utf-8")
+        print(text, end="")
+
+
+@app.command()
 def schema(
     what: Annotated[
         str, typer.Argument(help="scenario or trade", metavar="[scenario|trade]")
