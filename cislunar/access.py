@@ -93,6 +93,21 @@ def each(function, items: Sequence) -> list:
         return [result for chunk in done for result in chunk]
 
 
+_BLOCK = 4  # places on the ground whose tables are wanted at once
+
+
+def in_blocks(pairs: Iterable[tuple[str, str]], by_name: Mapping[str, Node]) -> list:
+    """The pairs with those of the same few places on the ground together.
+
+    So the tables of a place are made once for many pairs, however long the span.
+    """
+    pairs = list(pairs)
+    ground = {n for pair in pairs for n in pair if by_name[n].kind != "spacecraft"}
+    order = sorted(ground, key=lambda n: (by_name[n].kind, n))
+    block = {n: 1 + i // _BLOCK for i, n in enumerate(order)}
+    return sorted(pairs, key=lambda p: sorted((block.get(n, 0) for n in p), reverse=True))
+
+
 def all_pairs(nodes: Iterable[Node]) -> list[tuple[str, str]]:
     """The pairs that may see each other, names in alphabetical order within a pair.
 
@@ -117,8 +132,10 @@ def find_access(
     by_name = {n.name: n for n in nodes}
     wanted = all_pairs(by_name.values()) if pairs is None else [_ordered(p) for p in pairs]
     reach = _Reach(tracks)
-    found = each(lambda p: _pair_access(tracks, reach, by_name[p[0]], by_name[p[1]]), wanted)
-    return dict(zip(wanted, found, strict=True))
+    order = in_blocks(wanted, by_name)
+    found = each(lambda p: _pair_access(tracks, reach, by_name[p[0]], by_name[p[1]]), order)
+    held = dict(zip(order, found, strict=True))
+    return {pair: held[pair] for pair in wanted}
 
 
 def _ordered(pair):
@@ -260,5 +277,5 @@ def access_frame(access: Mapping[tuple[str, str], PairAccess], epoch):
 
 __all__ = [
     "STAGES", "Condition", "PairAccess", "access_frame", "all_pairs", "elevation_intervals",
-    "find_access", "great_circle_km", "level_intervals", "sun_clear",
+    "find_access", "great_circle_km", "in_blocks", "level_intervals", "sun_clear",
 ]  # fmt: skip

@@ -280,7 +280,7 @@ class Grid:
         self.step_s = float(step / self._finer)
         self._t_s = t
         self.fine_s = np.linspace(0.0, self.span_s, (t.size - 1) * self._finer + 1)
-        self._tables: dict = {}
+        self._on_demand = tracks.on_demand
 
     @classmethod
     def of(cls, tracks: Tracks) -> Grid:
@@ -291,16 +291,21 @@ class Grid:
             grid = _GRIDS[tracks] = cls(tracks)
             return grid
 
-    def table(self, states: np.ndarray):
-        """A (T, 6) table on this grid, and its positions (3, T)."""
-        key = id(states)
-        held = self._tables.get(key)
-        if held is None:
-            fine = np.ascontiguousarray(states, dtype=float)
-            if self._finer > 1:
-                fine = hermite_many(self._t_s, fine, self.fine_s)
-            held = self._tables[key] = (fine, np.ascontiguousarray(fine[:, :3].T), states)
-        return held[0], held[1]
+    def table(self, states: np.ndarray) -> np.ndarray:
+        """A (T, 6) table on this grid."""
+        if self._finer == 1:
+            return np.ascontiguousarray(states, dtype=float)
+
+        def finer():
+            return (hermite_many(self._t_s, np.ascontiguousarray(states, float), self.fine_s),)
+
+        return self._on_demand.beside(states, finer)[0]
+
+    def table_and_places(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A (T, 6) table on this grid, and its positions by component (3, T)."""
+        table = self.table(states)
+        places = self._on_demand.beside(table, lambda: (np.ascontiguousarray(table[:, :3].T),))
+        return table, places[0]
 
 
 def scan(
@@ -322,10 +327,12 @@ def scan(
     arrays in rad. With ``windows`` crossings are refined only within two steps of them.
     """
     grid = Grid.of(tracks)
-    ta, pa = grid.table(tracks.states[a])
-    tb, pb = grid.table(tracks.states[b])
-    tu, pu = grid.table(tracks.up[a]) if a in tracks.up else (ta, pa)
-    tc, pc = (ta, pa) if body is None else grid.table(body)
+    ta, pa = grid.table_and_places(tracks.states[a])
+    tb, pb = grid.table_and_places(tracks.states[b])
+    # the vertical matters to two quantities only, and only a station has one that is not its place
+    tall = a in tracks.up and code in (ELEVATION, LOSS_RANGE)
+    tu, pu = grid.table_and_places(tracks.up[a]) if tall else (ta, pa)
+    tc, pc = (ta, pa) if body is None else grid.table_and_places(body)
     parameters = np.zeros(4)
     parameters[: len(par)] = par
     if code == CLEARANCE:
@@ -390,10 +397,9 @@ def follow(tracks: Tracks, function: Callable, levels, windows: Intervals | None
 def quantity(tracks: Tracks, code: int, a: str, b: str, t_s, *, body=None, par=(), horizon=None):
     """A quantity between nodes ``a`` and ``b`` at any instants ``t_s``, in the unit of its code."""
     grid = Grid.of(tracks)
-    ta, _ = grid.table(tracks.states[a])
-    tb, _ = grid.table(tracks.states[b])
-    tu = grid.table(tracks.up[a])[0] if a in tracks.up else ta
-    tc = ta if body is None else grid.table(body)[0]
+    ta, tb = grid.table(tracks.states[a]), grid.table(tracks.states[b])
+    tu = grid.table(tracks.up[a]) if a in tracks.up and code in (ELEVATION, LOSS_RANGE) else ta
+    tc = ta if body is None else grid.table(body)
     parameters = np.zeros(4)
     parameters[: len(par)] = par
     if code == CLEARANCE:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cislunar.access import PairAccess, each, elevation_intervals, sun_clear
+from cislunar.access import PairAccess, each, elevation_intervals, in_blocks, sun_clear
 from cislunar.beam import is_shaped, losses_at, losses_db
 from cislunar.budget import (
     FULL,
@@ -446,9 +446,8 @@ def _channel_passes(tracks, channel: _Channel, window: Intervals, steps, moons) 
     if channel.shaped:
         far, worst = _worst_followed(tracks, channel, start, end, distance)
     else:
-        ta, _ = grid.table(tracks.states[a])
-        tb, _ = grid.table(tracks.states[b])
-        tu = grid.table(tracks.up[a])[0] if a in tracks.up else ta
+        ta, tb = grid.table(tracks.states[a]), grid.table(tracks.states[b])
+        tu = grid.table(tracks.up[a]) if a in tracks.up and code == LOSS_RANGE else ta
         parameters = np.zeros(4)
         parameters[: len(par)] = par
         far, worst = _worst(
@@ -549,13 +548,14 @@ def close_links(
     are absent. ``service`` as in ``pair_links``; absent, outages are left to the contact plan.
     """
     by_name = {n.name: n for n in nodes}
-    keys = list(access)
+    keys = in_blocks(access, by_name)
     found = each(
         lambda k: pair_links(tracks, access[k], by_name[k[0]], by_name[k[1]], service), keys
     )
+    held = dict(zip(keys, found, strict=True))
     out: dict[tuple[str, str], list[LinkPass]] = {}
-    for passes in found:
-        for p in passes:
+    for pair in access:
+        for p in held[pair]:
             out.setdefault((p.source, p.target), []).append(p)
     return {key: tuple(passes) for key, passes in out.items()}
 
