@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from orbits.compiled import njit
 from orbits.constants import DEG, MOON_RADIUS_KM
 from orbits.errors import InputError
 from orbits.show import html_table
@@ -117,13 +118,15 @@ class Dem:
 
         NaN outside the file and where it has no data. Raises InputError for what cannot be heights.
         """
-        out = np.full((line_b - line_a, sample_b - sample_a), np.nan, dtype=np.float32)
         top, bottom = self.over_poles
         parts = [(max(line_a, 0), min(line_b, self.lines), False)]
         if top and line_a < 0:
             parts.append((max(line_a, -self.lines), min(line_b, 0), True))
         if bottom and line_b > self.lines:
             parts.append((max(line_a, self.lines), min(line_b, 2 * self.lines), True))
+        if line_a >= 0 and line_b <= self.lines and sample_a >= 0 and sample_b <= self.samples:
+            return self._checked(line_a, line_b, sample_a, sample_b)
+        out = np.full((line_b - line_a, sample_b - sample_a), np.nan, dtype=np.float32)
         for first, last, beyond in parts:
             if first >= last:
                 continue
@@ -153,7 +156,7 @@ class Dem:
 
     def _checked(self, a, b, c, d):
         heights = self._heights(a, b, c, d)
-        worst = np.nanmax(np.abs(heights), initial=0.0, where=~np.isnan(heights))
+        worst = _largest(heights)
         if worst > HIGHEST_M:
             raise InputError(
                 f"has a height of {worst:.6g} m", file=str(self.path), value=float(worst),
@@ -178,11 +181,8 @@ class Dem:
             last = min(first + strip, rows)
             cells = self.window(
                 line_a + first * side, line_a + last * side, sample_a, sample_a + columns * side
-            ).reshape(last - first, side, columns, side)
-            missing = np.isnan(cells)
-            peak = np.where(missing, -np.inf, cells).max(axis=(1, 3))
-            highest[first:last] = np.where(np.isinf(peak), np.nan, peak)
-            holes[first:last] = missing.any(axis=(1, 3))
+            )
+            _gather(cells, side, highest[first:last], holes[first:last])
         return highest, holes
 
     def inside(self, line, sample):
@@ -193,6 +193,40 @@ class Dem:
         if not self.round:
             good &= (sample >= -1e-6) & (sample <= self.samples - 1 + 1e-6)
         return good
+
+
+@njit(cache=True, nogil=True)
+def _largest(heights):
+    """The largest size of a height (m), 0 where there is none."""
+    worst = 0.0
+    for i in range(heights.shape[0]):
+        for j in range(heights.shape[1]):
+            size = abs(heights[i, j])
+            if size > worst:  # false for NaN
+                worst = size
+    return worst
+
+
+@njit(cache=True, nogil=True)
+def _gather(cells, side, highest, holes):
+    """The highest of each square of cells into ``highest``, and whether one is NaN in ``holes``."""
+    for row in range(highest.shape[0]):
+        for column in range(highest.shape[1]):
+            highest[row, column] = -np.inf
+            holes[row, column] = 0
+        for i in range(row * side, (row + 1) * side):
+            for column in range(highest.shape[1]):
+                peak = highest[row, column]
+                for j in range(column * side, (column + 1) * side):
+                    height = cells[i, j]
+                    if height > peak:
+                        peak = height
+                    elif math.isnan(height):
+                        holes[row, column] = 1
+                highest[row, column] = peak
+        for column in range(highest.shape[1]):
+            if highest[row, column] == -np.inf:
+                highest[row, column] = np.nan
 
 
 def height_m(dem: Dem, latitude_deg, longitude_deg) -> Any:

@@ -72,8 +72,8 @@ def _from_pds(label: pds3.Label) -> Dem:
         )
     axes = label.text(_MAP + "COORDINATE_SYSTEM_NAME")
     remarks = _axes_remarks(axes, where, _MAP + "COORDINATE_SYSTEM_NAME")
-    raw, image = pds3.image_of(label)
-    lines, samples = raw.shape
+    image = pds3.image_of(label)
+    lines, samples = image.lines, image.samples
     kind = label.text(_MAP + "MAP_PROJECTION_TYPE").upper()
     if kind in ("SIMPLE CYLINDRICAL", "EQUIRECTANGULAR"):
         pole, placed = 0, _cylindrical(label, lines, samples)
@@ -95,14 +95,14 @@ def _from_pds(label: pds3.Label) -> Dem:
     factor = label.number("IMAGE.SCALING_FACTOR", 1.0) * unit
     zero = _zero_m(label.number("IMAGE.OFFSET", 0.0) * unit, where, "IMAGE.OFFSET")
     lost = None
-    if "IMAGE.MISSING_CONSTANT" in label.values and raw.dtype.kind == "i":
+    if "IMAGE.MISSING_CONSTANT" in label.values and image.dtype.kind == "i":
         lost = label.number("IMAGE.MISSING_CONSTANT")
 
     def heights(a, b, c, d):
-        return _scaled(np.asarray(raw[a:b, c:d]), factor, zero, lost)
+        return _scaled(image.window(a, b, c, d), factor, zero, lost)
 
     source = {
-        "file": str(image), "product": label.text("PRODUCT_ID", image.stem),
+        "file": str(image.path), "product": label.text("PRODUCT_ID", image.path.stem),
         "version": label.text("PRODUCT_VERSION_ID", ""),
         "date": label.text("PRODUCT_CREATION_TIME", ""), "axes": axes,
     }  # fmt: skip
@@ -318,13 +318,17 @@ def _zero_m(offset_m: float, where: str, key: str) -> float:
 
 def _scaled(raw, factor, zero, lost):
     """Heights in m (float32) from counts, NaN where a count says that there is none."""
-    heights = raw.astype(np.float64) * factor + zero
-    missing = ~np.isfinite(heights) | (np.abs(heights) > 1e30)
-    if raw.dtype.kind == "i":
-        missing |= raw == np.iinfo(raw.dtype).min
-    if lost is not None:
-        missing |= raw == lost
-    return np.where(missing, np.nan, heights).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is no height
+        heights = np.multiply(raw, np.float32(factor), dtype=np.float32, casting="unsafe")
+        if zero:
+            heights += np.float32(zero)
+        if raw.dtype.kind == "f":
+            heights[~(np.abs(heights) < 1e30)] = np.nan
+        elif raw.dtype.kind == "i":
+            heights[raw == np.iinfo(raw.dtype).min] = np.nan
+        if lost is not None:
+            heights[raw == lost] = np.nan
+    return heights
 
 
 def _short(words) -> str:

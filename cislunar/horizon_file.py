@@ -27,12 +27,14 @@ class Horizon:
     """Terrain horizon: elevation in deg at azimuths in deg, from north through east, 0 to 360.
 
     ``azimuth_deg`` is increasing and spans 0 to 360 (closed), so that a plain interpolation works.
-    ``source`` is where it is from, as pairs of a key and its words.
+    ``source`` is where it is from, as pairs of a key and its words; ``file`` the name of the file
+    that it was read from.
     """
 
     azimuth_deg: np.ndarray
     elevation_deg: np.ndarray
     source: tuple[tuple[str, str], ...] = ()
+    file: str | None = None
 
     def elevation_at(self, azimuth_deg):
         """Horizon elevation (deg) at azimuths (deg, any shape), linear in between.
@@ -110,7 +112,7 @@ def read_horizon(path: str | Path) -> Horizon:
         raise InputError(
             "elevations at 0 and 360 differ", file=str(path), allowed="one value for north"
         )
-    return Horizon(*_closed(azimuth, elevation), _source(text))
+    return Horizon(*_closed(azimuth, elevation), _source(text), path.name)
 
 
 def _numbers(words) -> bool:

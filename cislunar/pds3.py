@@ -135,8 +135,27 @@ def label_beside(image: Path) -> Label:
     return read_label(other)
 
 
-def image_of(label: Label) -> tuple[np.ndarray, Path]:
-    """The raw counts (lines, samples) of a label's image, mapped and not read, and its file.
+@dataclass(frozen=True)
+class Image:
+    """Where an image's counts are: ``lines`` of ``samples`` from a byte ``start`` of a file on."""
+
+    path: Path
+    start: int
+    lines: int
+    samples: int
+    dtype: np.dtype
+
+    def window(self, line_a: int, line_b: int, sample_a: int, sample_b: int) -> np.ndarray:
+        """The counts of a window, as they are stored; the file is mapped only meanwhile."""
+        counts = np.memmap(
+            self.path, self.dtype, "r", self.start + line_a * self.samples * self.dtype.itemsize,
+            (line_b - line_a, self.samples),
+        )  # fmt: skip
+        return np.array(counts[:, sample_a:sample_b])
+
+
+def image_of(label: Label) -> Image:
+    """Where the counts of a label's image are.
 
     Raises InputError for an image that is not one band of plain numbers, is not where the label
     says, or is shorter than that.
@@ -179,8 +198,7 @@ def image_of(label: Label) -> tuple[np.ndarray, Path]:
             f"is truncated: {path.stat().st_size} of {wanted} bytes", file=str(path),
             allowed=f"{lines} lines of {samples} samples",
         )  # fmt: skip
-    raw = np.memmap(path, dtype=_TYPES[kind], mode="r", offset=start, shape=(lines, samples))
-    return raw, path
+    return Image(path, start, lines, samples, np.dtype(_TYPES[kind]))
 
 
 def _in_folder(path: Path) -> Path | None:

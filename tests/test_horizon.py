@@ -152,7 +152,7 @@ def test_a_dome_has_the_outline_of_its_ball(tmp_path, monkeypatch, near, beside,
     clear = (found.azimuth_deg < 95) | (found.azimuth_deg > 151)
     np.testing.assert_allclose(found.elevation_deg[clear], dip, atol=1e-3)
     assert found.elevation_deg.max() == pytest.approx(low.max(), abs=0.2 if beside else 0.015)
-    assert found.azimuth_deg[found.elevation_deg.argmax()] == pytest.approx(123.0, abs=1.0)
+    assert found.azimuth_deg[found.elevation_deg.argmax()] == pytest.approx(123.0, abs=3.0)
 
 
 def ring(lat0, lon0, distance_m, crest_m, width_m):

@@ -142,14 +142,13 @@ def demand_table(results, text: Text) -> dict[str, Any]:
         for name in place.members:
             node = nodes[name]
             profile = getattr(node, "need_name", None)
-            terrain = getattr(node, "horizon", None) is not None
             weight = float(getattr(node, "weight", 0.0))
             rows.append(
                 Row((
                     Cell(name, "named", entries=tuple(filter(None, [full_name(node, text)]))),
                     Cell(node.operator or fmt.NONE),
                     number(f"{node.min_elevation_deg:g}°"),
-                    Cell(text("demand.terrain" if terrain else "demand.smooth"), "k"),
+                    _horizon(getattr(node, "horizon", None), text),
                     Cell(", ".join(_terminal(t) for t in node.terminals) or fmt.NONE),
                     Cell(profile or fmt.NONE, "k"),
                     number(f"{weight:g}"),
@@ -164,6 +163,18 @@ def demand_table(results, text: Text) -> dict[str, Any]:
         "rows": rows,
         "lead": text("demand.lead", assets=len(nodes), places=len(found), shared=shared),
     }
+
+
+def _horizon(horizon, text: Text) -> Cell:
+    """Whether terrain counts, and where its horizon is from."""
+    if horizon is None:
+        return Cell(text("demand.smooth"), "named")
+    dems = zip(horizon.said("dem"), horizon.said("dem_pixel_m"), strict=False)
+    from_dems = tuple(text("demand.dem", file=file, pixel=pixel) for file, pixel in dems)
+    return Cell(
+        text("demand.terrain"), "named",
+        entries=tuple(filter(None, [horizon.file])) + (from_dems or (text("demand.unsourced"),)),
+    )  # fmt: skip
 
 
 def _terminal(terminal) -> str:

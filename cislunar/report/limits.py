@@ -23,11 +23,25 @@ def limit_sentences(results, text: Text) -> list[str]:
     smooth = sum(getattr(n, "horizon", None) is None for n in assets)
     if smooth:
         out.append(text("limit.terrain", count=smooth, total=len(assets)))
+    out += _horizons(assets, text)
     if len(results.positioning_scores):
         out.append(text("limit.positioning"))
     if len(results.fills):
         out.append(text("limit.cost"))
     return out
+
+
+def _horizons(assets, text):
+    """What horizon files say against themselves: too coarse, ends too soon, data missing."""
+    by_remark: dict[str, list[str]] = {}
+    for node in assets:
+        horizon = getattr(node, "horizon", None)
+        for remark in horizon.said("remark") if horizon is not None else ():
+            by_remark.setdefault(remark, []).append(node.name)
+    return [
+        text("limit.horizon", assets=", ".join(names), remark=remark)
+        for remark, names in by_remark.items()
+    ]
 
 
 def _contention(results, text) -> str:

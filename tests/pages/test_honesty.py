@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from cislunar.horizon_file import Horizon
 from cislunar.plots import bars, style
 from cislunar.report import answer, demand, limits, offers, scores, tables
 from cislunar.report.cells import PATTERNS
@@ -92,6 +93,25 @@ def test_limits_stand_beside_the_answer(run, language):
     }[language]  # fmt: skip
     for phrase in expected:
         assert phrase in found.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_horizon_names_its_source_and_its_limits(run, language):
+    remark = "too coarse for horizons: pixels of 7581 m at the site"
+    source = (("dem", "LDEM_4.IMG"), ("dem_pixel_m", "7580.84"), ("remark", remark))
+    circle, level = np.array([0.0, 360.0]), np.array([1.0, 1.0])
+    for node in run.nodes:
+        if node.name == "asset-01":
+            node.horizon = Horizon(circle, level, source, "site.csv")
+        if node.name == "asset-02":
+            node.horizon = Horizon(circle, level, file="own.txt")
+    table = said(demand.demand_table(run, Text(language))["rows"])
+    for words in ("site.csv", "LDEM_4.IMG", "7580.84", "own.txt"):
+        assert words in table
+    assert {"en": "source not stated", "ja": "出典の記載なし"}[language] in table
+    found = [s for s in limits.limit_sentences(run, Text(language)) if remark in s]
+    assert len(found) == 1
+    assert "asset-01" in found[0]
 
 
 def test_needs_that_fall_short_under_time_shares_are_counted(run):
