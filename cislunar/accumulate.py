@@ -427,6 +427,23 @@ def accumulate_run(
     return [accumulate(scene, user) for user in users]
 
 
+def ranging_of(results: Results, user: Node) -> dict[tuple[str, str], Ranging]:
+    """What ``user`` ranges to, and the reference stations that may correct it, found anew.
+
+    A run keeps contacts and scores, not this. As if no antenna were shared.
+    """
+    nodes = results.nodes
+    pairs = {
+        (min(one.name, n.name), max(one.name, n.name))
+        for one in nodes
+        if one.name == user.name or one.correction_radius_km is not None
+        for n in nodes
+        if is_source(n) and n.name != one.name
+    }
+    access = find_access(results.tracks, nodes, sorted(pairs))
+    return find_ranging(results.tracks, nodes, access, results.scenario.policy)
+
+
 def accumulated_positioning(results: Results, asset: str, **settings) -> Accumulated:
     """What one asset of a finished run gathers over time; settings as for ``Gathering``.
 
@@ -445,15 +462,7 @@ def accumulated_positioning(results: Results, asset: str, **settings) -> Accumul
     how = settings_of(scenario.accumulation, **settings)
     uere = catalog.find("uere")
     check_signals(nodes, how, uere, scenario.policy)
-    near = [n for n in nodes if n.name == asset or n.correction_radius_km is not None]
-    pairs = [
-        (user_.name, n.name)
-        for user_ in near
-        for n in nodes
-        if is_source(n) and n.name != user_.name
-    ]
-    access = find_access(tracks, nodes, sorted({(min(p), max(p)) for p in pairs}))
-    ranging = find_ranging(tracks, nodes, access, scenario.policy)
+    ranging = ranging_of(results, user)
     scene = make_scene(
         tracks, nodes, ranging, uere, how, fidelity=scenario.fidelity, ephemeris=De440.open(),
         policy=scenario.policy, plan=results.plan,

@@ -73,6 +73,13 @@ class Results:
 
         return accumulated_positioning(self, asset, **settings)
 
+    @cached_property
+    def traverse(self) -> pd.DataFrame:
+        """Scores of every asset that moves, a row a leg; see ``cislunar.traverse``."""
+        from cislunar.traverse import score_traverses
+
+        return score_traverses(self)
+
     def budget(self, contact_id: str, t_s: float | None = None) -> Budget:
         """The link budget of a contact at ``t_s`` (s; its start), line by line.
 
