@@ -1,0 +1,261 @@
+"""A roadmap against single runs, against hand-made dates, and through the command line."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+import yaml
+
+import cislunar
+from cislunar import roadmap as roadmaps
+from cislunar.cli import app
+from cislunar.pipeline import run
+from cislunar.roadmap import run_roadmap, run_start, yearly_gaps
+from cislunar.roadmap_file import DRACONIC_MONTH_DAYS, Roadmap, RoadmapRecord, load_roadmap
+from cislunar.roadmap_report import answers
+from orbits.errors import InputError
+
+NEED = [{"service": s, "availability_frac": 0.05} for s in ("relay", "positioning")]
+
+
+def orbit(k):
+    return {
+        "kind": "keplerian", "frame": "MOON_OP", "semi_major_axis_km": 6541.4,
+        "eccentricity": 0.6, "inclination_deg": 56.2, "raan_deg": 180 * (k % 2),
+        "argument_of_periapsis_deg": 90, "mean_anomaly_deg": 72.0 * k,
+    }  # fmt: skip
+
+
+def small(**more):
+    """A far-side site served from 2028-06 on: four relays with navigation, one Earth station."""
+    dates = {"early": "2027-06-01", "nominal": "2028-06-01", "late": "2029-06-01"}
+    return {
+        "name": "small", "title": {"en": "Small", "ja": "小"}, "years": [2027, 2030],
+        "starts_per_year": 2, "days": 1.0,
+        "slips": {"later": {"nodes": ["r-0", "r-1", "r-2", "r-3"], "years": 2,
+                            "title": {"en": "relays late", "ja": "中継の遅延"}}},
+        "dates": ["early"], "policies": ["japan-alone"],
+        "milestones": {"far": {"places": ["far"], "title": {"en": "far side", "ja": "裏側"}}},
+        "base": {
+            "fidelity": "kepler", "step_s": 120,
+            "spacecraft": [
+                {"name": f"r-{k}", "operator": "jaxa", "orbit": orbit(k), "service_start": dates,
+                 "terminals": ["relay-s", "relay-x-earth", "afs-transmitter"]}
+                for k in range(4)
+            ],
+            "ground_stations": [{"from": "misasa", "longitude_deg": 0.0}],
+            "assets": [
+                {"name": "far", "operator": "jaxa", "latitude_deg": -80, "longitude_deg": 180,
+                 "terminals": ["user-s-medium", "afs-receiver"], "needs": NEED},
+                {"name": "late", "operator": "jaxa", "latitude_deg": -60, "longitude_deg": 180,
+                 "service_start": "2029-01-01", "service_end": "2029-12-31",
+                 "terminals": ["user-s-medium", "afs-receiver"], "needs": NEED},
+            ],
+        },
+        **more,
+    }  # fmt: skip
+
+
+def written(folder, **more):
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump({"roadmap": small(**more)}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("roadmap")
+    roadmap = load_roadmap(written(folder))
+    return run_roadmap(roadmap, folder / "out", workers=1), folder
+
+
+def test_starts_see_every_phase_of_the_month_once():
+    for count in (1, 2, 3, 4, 6):
+        record = RoadmapRecord(**small(starts_per_year=count, days=4.0))
+        phases = sorted((d / DRACONIC_MONTH_DAYS) % 1.0 for d in record.starts_days)
+        steps = [b - a for a, b in zip(phases, [*phases[1:], phases[0] + 1], strict=True)]
+        assert all(abs(s - 1 / count) < 1.5 / DRACONIC_MONTH_DAYS for s in steps)
+
+
+def test_supply_opens_with_its_dates_and_slips(done):
+    results, _ = done
+    scores = results.scores
+    far = scores[(scores.place == "far") & (scores.service == "relay")]
+    served = far.groupby(["case", "year"])["availability_frac"].mean().unstack()
+    # starts are on 03-01 and 08-25: in 2028 the second only
+    assert served.loc["nominal", 2027] == 0.0
+    assert served.loc["nominal", 2029] > 0.05
+    assert served.loc["nominal", 2028] == pytest.approx(
+        far[(far.case == "nominal") & (far.year == 2028) & (far.start == 2)][
+            "availability_frac"
+        ].iloc[0]
+        / 2
+    )
+    # a year early and two years late are the same curve moved by 12 and 24 months
+    by_start = far.set_index(["case", "year", "start"])["availability_frac"]
+    for year, start in ((2028, 2), (2029, 1), (2029, 2), (2030, 1)):
+        assert by_start["nominal", year, start] > 0.0
+    for year, start in ((2027, 2), (2028, 1), (2028, 2)):
+        assert by_start["early", year, start] == by_start["nominal", year, start] or (
+            by_start["nominal", year, start] == 0.0 and by_start["early", year, start] > 0.0
+        )
+    assert served.loc["later", 2029] == 0.0
+    assert by_start["later", 2030, 1] == 0.0
+    assert by_start["later", 2030, 2] == by_start["nominal", 2030, 2]
+    first = results.milestones.set_index(["case", "milestone", "service"])["first_year"]
+    assert first["nominal", "far", "relay"] == 2029
+    assert first["early", "far", "relay"] == 2028
+    assert pd.isna(first["later", "far", "relay"])
+
+
+def test_demand_counts_within_its_dates_only(done):
+    results, _ = done
+    assert set(results.scores[results.scores.place == "late"].year) == {2029}
+
+
+def test_accounts_add_up(done):
+    results, folder = done
+    scores = results.scores
+    assert (scores.served_s + scores.gap_s - scores.demand_s).abs().max() < 1e-6
+    pieces = pd.concat(
+        pd.read_csv(p) for p in sorted((folder / "out" / "runs").glob("*/pieces.csv"))
+    )
+    by_piece = pieces.groupby(["case", "year", "start", "place", "service"])["hours"].sum()
+    keys = ["case", "year", "start", "place", "service"]
+    for key, row in scores.set_index(keys).iterrows():
+        assert by_piece.get(key, 0.0) * 3600 == pytest.approx(row["gap_s"], abs=1.0)
+    by_year = results.gaps.groupby(["case", "year"])["place_hours"].sum()
+    for key, hours in (scores.groupby(["case", "year"])["gap_s"].sum() / 3600.0).items():
+        assert by_year[key] == pytest.approx(hours, abs=1e-2)
+    named = results.named_gaps.groupby("case")["place_hours"].sum()
+    assert named["nominal"] == pytest.approx(by_year["nominal"].sum(), abs=1e-2)
+
+
+def test_gaps_open_and_close(done):
+    gaps = done[0].gaps
+    gaps = gaps[(gaps.case == "nominal") & (gaps.service == "relay")].set_index(
+        ["name_en", "year"]
+    )  # fmt: skip
+    gone = "relay, south pole, no provider"
+    assert gaps.loc[(gone, 2027), "state"] == "opens"
+    assert gaps.loc[(gone, 2028), "state"] == "open"
+    assert gaps.loc[(gone, 2029), "state"] == "closes"
+    assert gaps.loc[(gone, 2029), "place_hours"] == 0.0
+    assert gaps.loc[(gone, 2029), "users"] == 1  # it still asks: the gap is closed by supply
+
+
+def test_a_gap_that_comes_back_reopens():
+    columns = ["run", "gap_id", "place", "service", "region", "cause", "hours", "severity",
+               "weight", "case", "year"]  # fmt: skip
+    pieces = pd.DataFrame(
+        [(f"{y}-1", f"{y}", "a", "relay", "far-low", "mask", 2.0, 0.1, 1.0, "nominal", y)
+         for y in (2026, 2027, 2029)], columns=columns,
+    )  # fmt: skip
+    demand = pd.DataFrame(
+        [(f"{y}-1", f"{y}-03", "a", "relay", "far-low", 1.0, 24.0, "nominal", y)
+         for y in range(2026, 2031)],
+        columns=["run", "month", "place", "service", "region", "weight", "demand_h", "case",
+                 "year"],
+    )  # fmt: skip
+    table = yearly_gaps(pieces, demand, (2026, 2030))
+    assert table["state"].tolist() == ["opens", "open", "closes", "reopens", "closes"]
+    assert table["hours_per_month"].iloc[0] == pytest.approx(2.0 / 24.0 * 730.5)
+
+
+def test_a_stopped_roadmap_goes_on(done, tmp_path, monkeypatch):
+    results, _ = done
+    roadmap = load_roadmap(written(tmp_path, years=[2028, 2029]))
+    ran, real = [], roadmaps.run_start
+
+    def stops(roadmap, year, number):
+        if len(ran) == 3:
+            raise KeyboardInterrupt
+        ran.append((year, number))
+        return real(roadmap, year, number)
+
+    monkeypatch.setattr(roadmaps, "run_start", stops)
+    with pytest.raises(KeyboardInterrupt):
+        run_roadmap(roadmap, tmp_path / "out", workers=1)
+    assert not json.loads((tmp_path / "out" / "manifest.json").read_text())["finished"]
+    monkeypatch.setattr(roadmaps, "run_start", real)
+    again = run_roadmap(roadmap, tmp_path / "out", workers=1)
+    assert again.manifest["starts_run"] == 1
+    assert again.manifest["finished"]
+    whole = results.scores[results.scores.year.isin([2028, 2029])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again.scores, whole)
+    assert run_roadmap(roadmap, tmp_path / "out", workers=1).manifest["starts_run"] == 0
+    # another question of the same folder is another roadmap: nothing is taken over
+    changed = load_roadmap(written(tmp_path, years=[2028, 2028], days=0.5))
+    assert run_roadmap(changed, tmp_path / "out", workers=1).manifest["starts_run"] == 2
+
+
+def test_the_command_writes_a_page_in_each_language(tmp_path):
+    from typer.testing import CliRunner
+
+    path = written(tmp_path, years=[2028, 2029], starts_per_year=1, policies=[], dates=[])
+    told = CliRunner().invoke(app, ["check", str(path)])
+    assert "2 starts" in told.stdout
+    told = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "o"), "--workers",
+                                    "1"])  # fmt: skip
+    assert told.exit_code == 0, told.output
+    assert "SCaN phase 2 at the far side" in told.stdout
+    for language, words in (("en", "How gaps open and close"), ("ja", "空白の発生と解消")):
+        page = (tmp_path / "o" / f"roadmap.{language}.html").read_text(encoding="utf-8")
+        assert words in page
+        assert not re.search(r"(src|href)=.https?:", page)
+        assert (tmp_path / "o" / f"heat_map_relay.{language}.png").stat().st_size > 5000
+    scores = pd.read_csv(tmp_path / "o" / "roadmap_scores.csv")
+    assert set(scores["year"]) == {2028, 2029}
+
+
+def test_words_say_what_the_tables_say(done):
+    lines = answers(done[0], "en")
+    assert "relay first met in 2029, and in every year after to 2030" in lines[0]
+    late = next(line for line in lines if line.startswith("If relays late"))
+    assert "not met in any year from 2027 to 2030" in late
+    assert len(answers(done[0], "ja")) == len(lines)
+
+
+def test_faults_of_the_file(tmp_path):
+    cases = [
+        ({"years": [2031, 2030]}, "roadmap.years"),
+        ({"starts_per_year": 12}, "roadmap.starts_per_year"),
+        ({"policies": ["nobody"]}, "roadmap.policies"),
+        ({"slips": {"x": {"nodes": ["moonlight"], "years": 1}}}, "roadmap.slips"),
+        ({"milestones": {"m": {"places": ["nowhere"]}}}, "roadmap.milestones.m.places"),
+        ({"first_start": "02-30"}, "roadmap.first_start"),
+        ({"base": {"epoch": "2030-01-01T00:00:00 UTC"}}, "roadmap.base.epoch"),
+        ({"base": {"spacecrafts": []}}, "spacecrafts"),
+    ]
+    for more, where in cases:
+        with pytest.raises(InputError) as fault:
+            load_roadmap(written(tmp_path, **more))
+        assert where in str(fault.value), more
+
+
+def test_the_roadmap_of_2030_is_the_run_of_2030(evidence):
+    """The start of 2030-03-01 of a roadmap on japan_2030, cut short, is japan_2030 cut short."""
+    base = cislunar.load_scenario("configs/japan_2030.yaml")
+    short = base.model_copy(
+        update={"duration_days": 1.0, "step_s": 120.0, "options": (), "regions": ()}
+    )
+    record = RoadmapRecord(name="r", base="x", years=(2030, 2030), starts_per_year=1, days=1.0)
+    tables = run_start(Roadmap(record, short), 2030, 1)
+    results = run(short, quiet=True)
+    scores = tables["scores"].set_index(["place", "service"])
+    comm = results.comm_scores.set_index(["asset", "service"])
+    places = results.positioning_scores.set_index("asset")
+    worst = 0.0
+    for (place, service), row in scores.iterrows():
+        theirs = places.loc[place] if service == "positioning" else comm.loc[(place, service)]
+        worst = max(worst, abs(row["availability_frac"] - theirs["availability_frac"]))
+        assert row["verdict"] == theirs["verdict"], (place, service)
+    needed = {(n.name, need.service) for n in results.nodes for need in n.needs}
+    assert set(scores.index) == needed
+    named = results.named_gaps
+    assert named["place_hours"].sum() == pytest.approx(tables["pieces"]["hours"].sum(), abs=1e-3)
+    evidence(
+        "roadmap", "the same start and span as a run of its own", len(scores), worst, 1e-9, "frac",
+        "every place and needed service of japan_2030, a day from 2030-03-01",
+    )  # fmt: skip
