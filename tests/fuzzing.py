@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
 import json
 import os
 import random
@@ -221,7 +220,9 @@ def _orbit_target(kind: str) -> Target:
         raw = path.read_bytes()
     if kind == "oem":
         earth = raw.replace(b"CENTER_NAME = MOON", b"CENTER_NAME = EARTH")
-        covariance = raw + b"COVARIANCE_START\nEPOCH = 2030-03-01T00:00:00\n1 2 3\nCOVARIANCE_STOP\n"
+        covariance = (
+            raw + b"COVARIANCE_START\nEPOCH = 2030-03-01T00:00:00\n1 2 3\nCOVARIANCE_STOP\n"
+        )
         samples = [raw, raw, earth, covariance, raw.replace(b"= TDB", b"= UTC")]
     else:
         samples = [raw]
@@ -333,13 +334,16 @@ def limit_memory(more: int = GIB) -> None:
 
 def main(name: str, count: int, first: int = 0) -> int:
     """Runs ``count`` cases of a target; prints what is not allowed; the number of those."""
+    from orbits.errors import InputError
+
     target = TARGETS[name]()
     wrong = 0
     with tempfile.TemporaryDirectory() as room:
         path = Path(room) / f"case{target.ending}"
         for sample in target.samples:
             path.write_bytes(sample)
-            target.read(path)  # whole files are read, and what is loaded once is loaded
+            with contextlib.suppress(InputError):  # a scenario whose own files are elsewhere
+                target.read(path)  # so that what is loaded once is loaded
         limit_memory()
         for seed in range(first, first + count):
             path.write_bytes(target.case(seed))
