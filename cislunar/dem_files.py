@@ -164,10 +164,9 @@ def _cylindrical(label, lines, samples):
         line_0, sample_0 = north * per_deg - 0.5, (centre - west) * across - 0.5
     else:
         line_0, sample_0 = _offsets(label)
-        if max(
-            abs(line_0 - north * per_deg), abs((sample_0 - (centre - west) * across) % (
-                360.0 * across))
-        ) > 2.0:  # fmt: skip
+        turn = 360.0 * across
+        aside = (sample_0 - (centre - west) * across + 0.5 * turn) % turn - 0.5 * turn
+        if max(abs(line_0 - north * per_deg), abs(aside)) > 2.0:
             raise InputError(
                 "disagrees with the bounds by more than two pixels", file=where,
                 key=_MAP + "LINE_PROJECTION_OFFSET", allowed="offsets from the first pixel",

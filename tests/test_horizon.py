@@ -19,6 +19,8 @@ from cislunar.dem import height_m
 from cislunar.dem_files import open_dem
 from cislunar.horizon import find_site_sunlight, horizon_profile, horizon_profiles
 from cislunar.horizon_file import Horizon, read_horizon, write_horizon
+from cislunar.nodes import expand_nodes
+from cislunar.scenario import Scenario
 from orbits.ephemeris import De440
 from orbits.epoch import Epoch
 from orbits.errors import InputError
@@ -452,6 +454,24 @@ def test_sunlight_behind_half_a_rim(crater, evidence):
     seen = sun.azimuth_deg[(sun.disc_frac > 0.5) & (sun.elevation_deg < level - 0.3)]
     assert seen.size > 50
     assert seen.min() > 179.0
+
+
+def test_a_scenario_takes_the_file(tmp_path, crater):
+    site = horizon_profile(crater, -90.0, 0.0, azimuth_step_deg=1.0, max_range_km=11.0)
+    write_horizon(site.horizon(), tmp_path / "site.csv")
+    scenario = Scenario.model_validate({
+        "name": "rim", "epoch": "2030-01-01T00:00:00 UTC", "duration_days": 28,
+        "assets": [{"name": "site", "latitude_deg": -90.0, "longitude_deg": 0.0,
+                    "height_m": site.ground_m, "min_elevation_deg": -5.0,
+                    "horizon": str(tmp_path / "site.csv")}],
+    })  # fmt: skip
+    node = next(n for n in expand_nodes(scenario) if n.name == "site")
+    assert node.horizon is not None
+    assert node.horizon.file == "site.csv"
+    assert node.horizon.said("dem") == ("crater.tif",)
+    np.testing.assert_allclose(
+        node.horizon.elevation_at(site.azimuth_deg), site.elevation_deg, atol=1e-6
+    )
 
 
 def run(*words):

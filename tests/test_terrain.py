@@ -320,6 +320,111 @@ def test_geotiffs_that_cannot_be_heights(tmp_path):
         height_m(open_dem(whole), -90 + np.degrees(2900 / made.R_M), 180.0)
 
 
+def test_no_label_ends_in_a_traceback(tmp_path):
+    """Lines lost, doubled, cut, filled with noise or with another value: an answer or one line."""
+    rng = np.random.default_rng(1)
+    values = [b"", b"0", b"-1", b"1e400", b"nan", b'"x"', b"{1,2}", b"(3,4)", b"'N/A'", b'"open']
+    path = made.pds(tmp_path, np.zeros((40, 40), dtype="<i2"), *made.polar_changes(40, 500.0))
+    lines = path.read_bytes().split(b"\r\n")
+    refused = []
+    for _ in range(300):
+        bad = list(lines)
+        i = int(rng.integers(1, len(bad)))
+        key = bad[i].split(b"=")[0]
+        bad[i] = [
+            b"", key + b"= " + values[rng.integers(len(values))], rng.bytes(20),
+            bad[i] + b"\r\n" + bad[int(rng.integers(len(bad)))],
+            bad[i][: int(rng.integers(len(bad[i]) + 1))],
+        ][rng.integers(5)]  # fmt: skip
+        path.write_bytes(b"\r\n".join(bad))
+        try:
+            height_m(open_dem(path), -90, 0)
+        except InputError as fault:
+            refused.append(str(fault))
+    assert len(refused) > 100
+    assert not any("\n" in line for line in refused)
+
+
+def test_no_geotiff_ends_in_a_traceback(tmp_path):
+    rng = np.random.default_rng(2)
+    path = made.polar_tiff(tmp_path / "x.tif", np.zeros((40, 40)), 500.0)
+    whole = path.read_bytes()
+    refused = []
+    for k in range(150):
+        bad = bytearray(whole if k % 3 else whole[: int(rng.integers(4, len(whole)))])
+        for _ in range(4):
+            bad[rng.integers(min(len(bad), 600))] = rng.integers(256)
+        path.write_bytes(bytes(bad))
+        try:
+            height_m(open_dem(path), -90, 0)
+        except InputError as fault:
+            refused.append(str(fault))
+    assert len(refused) > 30
+    assert not any("\n" in line for line in refused)
+
+
+def test_the_label_of_a_polar_product_of_lola(tmp_path, evidence):
+    """LDEM_875S_5M_FLOAT: 30,336 lines of 5 m about an offset of 15167.5; its edge is at 87.5 S.
+
+    The image is a sparse file of 3.7 GB of zeros: what is asked for is read, and nothing else.
+    """
+    count = 30336
+    label = made.pds(
+        tmp_path, np.zeros(0, dtype="<f4"), *made.polar_changes(count, 5),
+        (MAP, "LINE_PROJECTION_OFFSET", "15167.5 <pix>"),
+        (MAP, "SAMPLE_PROJECTION_OFFSET", "15167.5 <pix>"), ("IMAGE", "SAMPLE_TYPE", "PC_REAL"),
+        ("IMAGE", "SAMPLE_BITS", 32), ("IMAGE", "UNIT", "KILOMETER"), ("IMAGE", "SCALING_FACTOR", 1),
+        ("IMAGE", "OFFSET", "1737.4"),
+    )  # fmt: skip
+    os.truncate(tmp_path / "made.img", count * count * 4)
+    dem = open_dem(label)
+    line, sample = dem.locate([-87.5, -87.5, -87.5, -87.5], [0.0, 90.0, 180.0, 270.0])
+    edges = np.abs([line[0] + 0.5, sample[1] + 0.5 - count, line[2] + 0.5 - count, sample[3] + 0.5])
+    evidence(
+        "edge of LOLA's polar map", "LDEM_875S_5M_FLOAT.LBL: MAXIMUM_LATITUDE -87.5", 4,
+        edges.max(), 5.0, "pixel", "the label's bound is rounded: 4 pixels are 0.0007 deg",
+    )  # fmt: skip
+    assert height_m(dem, -88.2, 123.0) == 0.0
+
+
+def test_a_map_with_a_standard_parallel(tmp_path):
+    """The label of LROC's NAC_DTM_APOLLO17_MOSAIC_5M: equirectangular, true to scale at 20 N."""
+    lines, samples = 11600, 9985
+    label = made.pds(
+        tmp_path, np.zeros(0, dtype="<f4"),
+        *made.cylindrical_changes(
+            (lines, samples), 21.30330227, 19.39074976, 29.90575346, 31.65760468, 6064.67008483
+        ),
+        (MAP, "MAP_PROJECTION_TYPE", "EQUIRECTANGULAR"), (MAP, "CENTER_LATITUDE", "20.0 <DEG>"),
+        (MAP, "LINE_PROJECTION_OFFSET", "129197.5 <PIXEL>"),
+        (MAP, "SAMPLE_PROJECTION_OFFSET", "855375.5 <PIXEL>"),
+        (MAP, "COORDINATE_SYSTEM_NAME", "PLANETOCENTRIC"), ("IMAGE", "SAMPLE_TYPE", "PC_REAL"),
+        ("IMAGE", "SAMPLE_BITS", 32), ("IMAGE", "SCALING_FACTOR", 1), ("IMAGE", "OFFSET", 0),
+    )  # fmt: skip
+    os.truncate(tmp_path / "made.img", lines * samples * 4)
+    dem = open_dem(label)
+    assert dem.pixel_m == pytest.approx(5.0, abs=1e-6)
+    line, sample = dem.locate([21.30330227, 19.39074976], [29.90575346, 31.65760468])
+    np.testing.assert_allclose(line, [0, lines - 1], atol=1.0)
+    np.testing.assert_allclose(sample, [0, samples - 1], atol=1.5)
+    assert dem.remarks == (
+        "the file does not name its axes: taken as mean Earth / polar axis (MOON_ME)",
+    )
+    text = label.read_text().replace("855375.5", "855385.5")
+    label.write_text(text)
+    with pytest.raises(InputError, match="disagrees with the bounds"):
+        open_dem(label)
+
+
+def test_a_geotiff_from_south_to_north(tmp_path):
+    lat, lon = made.cylindrical_grid(30, -30, 150, 210, 4)
+    grid = made.Affine(0.25, 0, 150, 0, 0.25, -30)
+    path = made.write_tiff(
+        tmp_path / "up.tif", rolling(lat, lon)[::-1].astype("f4"), "+proj=longlat +R=1737400", grid
+    )
+    assert height_m(open_dem(path), 12.3, -170.2) == pytest.approx(rolling(12.3, 189.8), abs=0.5)
+
+
 def test_places_without_data(tmp_path):
     heights = np.full((40, 40), 7.0)
     heights[10, 20] = -9999.0
