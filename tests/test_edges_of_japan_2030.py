@@ -1,7 +1,8 @@
 """Access of the whole japan_2030 scenario against an independent geometry (see witness.py).
 
-Every edge of 28 days is looked at a second before and after; and for three days every pair is
-sampled every second, so that no interval can be missing or made up.
+Every edge of 28 days is looked at a second before and after, of access and of contacts, whose
+budgets the witness works out by itself; and for three days every pair is sampled every second, so
+that no interval can be missing or made up.
 """
 
 import importlib.util
@@ -13,6 +14,8 @@ import pytest
 
 import cislunar
 from cislunar.access import each, find_access
+from cislunar.contacts import plan_contacts
+from cislunar.links import close_links
 from cislunar.pairing import pair_mask_deg, range_limit_km, sun_limit_rad
 from cislunar.situation import in_service
 from cislunar.tracks import build_tracks, time_grid
@@ -22,11 +25,19 @@ from orbits.ephemeris import De440
 from orbits.exchange import write_spk
 
 ROOT = Path(__file__).parent.parent
-SPEC = importlib.util.spec_from_file_location("witness", Path(__file__).with_name("witness.py"))
-assert SPEC is not None
-assert SPEC.loader is not None
-witness_module = sys.modules["witness"] = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(witness_module)
+
+
+def beside(name):
+    """A module that stands beside this file."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+witness_module, link_witness = beside("witness"), beside("link_witness")
 Witness, kernels, margins = (
     witness_module.Witness, witness_module.kernels, witness_module.margins,
 )  # fmt: skip
@@ -49,13 +60,15 @@ def found(tmp_path_factory):
     trajectories = build_trajectories(scenario, nodes, ephemeris)
     t_s = time_grid(scenario.duration_s, scenario.step_s)
     world = build_world(scenario.fidelity, scenario.start, t_s, ephemeris)
-    access = find_access(build_tracks(scenario, nodes, trajectories, ephemeris, world=world), nodes)
+    tracks = build_tracks(scenario, nodes, trajectories, ephemeris, world=world)
+    access = find_access(tracks, nodes)
+    plan = plan_contacts(close_links(access, tracks, nodes), access, nodes, None, tracks)
     path = tmp_path_factory.mktemp("spk") / "japan.bsp"
     ids = {name: -200001 - i for i, name in enumerate(trajectories)}
     write_spk(trajectories, ids, path)
     assert all(n.horizon is None and not n.conditions for n in nodes)  # else the witness must too
     with kernels(path):
-        yield access, Witness(path, nodes, ids, scenario.start, scenario.duration_s)
+        yield access, plan, Witness(path, nodes, ids, scenario.start, scenario.duration_s)
 
 
 def limits(a, b):
@@ -87,7 +100,7 @@ def margin(witness, a, b, t_s, held=None):
 def test_the_witness_reads_the_file_as_spice_does(found, evidence):
     import spiceypy
 
-    _, witness = found
+    _, _, witness = found
     rng = np.random.default_rng(4)
     worst = 0.0
     for name, naif_id in witness.ids.items():
@@ -99,7 +112,7 @@ def test_the_witness_reads_the_file_as_spice_does(found, evidence):
 
 
 def test_every_edge_is_where_the_witness_puts_it(found, evidence):
-    access, witness = found
+    access, _, witness = found
     errors = []
     for (a, b), pair in access.items():
         inside = (pair.access.start_s > NEAR_S, pair.access.end_s < witness.span_s - NEAR_S)
@@ -118,8 +131,64 @@ def test_every_edge_is_where_the_witness_puts_it(found, evidence):
              errors.size, errors.max(), NEAR_S, "s", "edges are refined to under a second")  # fmt: skip
 
 
+def said_bps(start_s, end_s, rate_bps, t_s):
+    """The rate of a channel's sorted contacts at instants, 0 where none is up."""
+    k = np.searchsorted(start_s, t_s, side="right") - 1
+    return np.where((k >= 0) & (t_s < end_s[k]), rate_bps[k], 0.0)
+
+
+def test_every_contact_edge_is_where_the_budget_puts_it(found, evidence):
+    """A second either side of every edge, the best rate that closes is the one the plan states."""
+    _, plan, witness = found
+    radio = plan.band != "surface"  # neighbours on the ground have no budget and are always up
+    assert (plan.start_s[~radio] == 0.0).all()
+    assert (plan.end_s[~radio] == witness.span_s).all()
+    names = np.stack([plan.source, plan.target, plan.terminal_source, plan.terminal_target])
+    keys, channel = np.unique(names[:, radio].astype(str), axis=1, return_inverse=True)
+    rows = np.flatnonzero(radio)
+    order = np.lexsort((plan.start_s[rows], channel.ravel()))
+    rows, channel = rows[order], channel.ravel()[order]
+    bounds = np.searchsorted(channel, np.arange(keys.shape[1] + 1))
+    edges, looked, worst_db = 0, 0, 0.0
+    for k in range(keys.shape[1]):
+        mine = rows[bounds[k] : bounds[k + 1]]
+        source, target, tx_id, rx_id = (str(x) for x in keys[:, k])
+        start, end, rate = plan.start_s[mine], plan.end_s[mine], plan.rate_bps[mine]
+        assert (start[1:] >= end[:-1]).all()
+        own = np.unique(np.concatenate((start, end)))
+        gap = np.diff(own)
+        # of pieces shorter than two seconds the middle
+        near = np.minimum(NEAR_S, 0.5 * gap)
+        first, last = (own[:1] - NEAR_S, own[-1:] + NEAR_S)
+        t_s = np.concatenate((first, own[:-1] + near, own[1:] - near, last))
+        t_s = np.unique(t_s[(t_s > 0.0) & (t_s < witness.span_s)])
+        scene = link_witness.Scene(witness, source, target, t_s)
+        tx, rx = (
+            next(x for x in witness.nodes[n].terminals if x.id == i)
+            for n, i in ((source, tx_id), (target, rx_id))
+        )
+        wanted, margin_db = link_witness.rate_bps(scene, tx, rx)
+        said = said_bps(start, end, rate, t_s)
+        off = np.flatnonzero(said != wanted)
+        assert not off.size, (source, target, tx_id, rx_id, t_s[off][:3], said[off][:3],
+                              wanted[off][:3], off.size)  # fmt: skip
+        up = said > 0.0
+        at = mine[np.searchsorted(start, t_s[up], side="right") - 1]
+        short = np.asarray(plan.margin_db)[at] - margin_db[up]  # the plan states the least
+        worst_db = max(worst_db, float(short.max(initial=0.0)))
+        assert (scene.range_km[up] / link_witness.C_KM_S <= plan.owlt_s[at] + 1e-8).all()
+        edges, looked = edges + 2 * start.size, looked + t_s.size
+    assert edges > 200_000
+    assert worst_db < 1e-3
+    evidence("contact edges of japan_2030, 28 days: rate and none, a second either side",
+             "budgets of its own on SPICE and astropy geometry", edges, NEAR_S, NEAR_S, "s",
+             f"{looked} instants; every one has the plan's rate")  # fmt: skip
+    evidence("least margins of the contacts of japan_2030", "budgets of its own", looked, worst_db,
+             1e-3, "dB", "no margin found is below the one stated")  # fmt: skip
+
+
 def test_no_interval_is_missed_in_three_days_second_by_second(found, evidence):
-    access, witness = found
+    access, _, witness = found
     pairs = [
         (a, b, pair) for (a, b), pair in access.items()
         if not witness.nodes[a].kind == witness.nodes[b].kind == "asset"
