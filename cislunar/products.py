@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import sys
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from cislunar.scenario import Scenario
 
 SCHEMA_VERSION = 1
+MOST_TRIES = 100  # to take a name that others take too
 MAKER = "cislunar-planner"
 FIRST_NAIF_ID = -100001  # spacecraft of a run are numbered downwards from here
 
@@ -91,25 +94,88 @@ def whole_folder(folder: str | os.PathLike):
     """A temporary folder that takes the asked name only when everything in it is written.
 
     Whatever happens before that - an error, a kill, a full disk - the asked folder is untouched;
-    a leftover temporary folder is hidden and named after its target.
+    a leftover temporary folder is hidden and named after its target. Of several runs into one
+    folder the last to end has it, whole.
     """
-    target = check_folder(folder).absolute()
+    target = Path(folder).absolute()
+    _restore(target)
+    check_folder(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
-    stamp = uuid.uuid4().hex[:8]
-    work = target.parent / f".{target.name}.{stamp}.part"
+    work = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.part"
     work.mkdir()
     try:
         yield work
-        if target.exists():
-            aside = target.parent / f".{target.name}.{stamp}.old"
-            target.rename(aside)
-            work.rename(target)
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            work.rename(target)
+        for path in [*work.rglob("*"), work]:
+            _flush(path)
+        _take_name(work, target)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+def _restore(target: Path) -> None:
+    """Gives a folder its name back that a killed run had put aside, where none has come since."""
+    if target.exists() or not target.parent.is_dir():
+        return
+    aside = [p for p in target.parent.iterdir() if p.name.startswith(f".{target.name}.")]
+    aside = [p for p in aside if p.suffix == ".old" and _is_ours(p)]
+    if aside:
+        with contextlib.suppress(OSError):  # another run was quicker
+            max(aside, key=lambda p: p.stat().st_mtime_ns).rename(target)
+
+
+def _flush(path: Path) -> None:
+    """Has a file or folder written to the disk before it is given its name."""
+    if os.name != "nt":
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _take_name(work: Path, target: Path) -> None:
+    """Moves ``work`` to ``target``; what was there goes, in one step where the system can."""
+    for _ in range(MOST_TRIES):
+        if _exchanged(work, target):
+            shutil.rmtree(work, ignore_errors=True)  # what was there has this name now
+            return
+        try:
+            work.rename(target)
+            return
+        except OSError:
+            if not target.exists():
+                raise
+        aside = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.old"
+        try:
+            target.rename(aside)
+        except FileNotFoundError:
+            continue  # another run is changing it too
+        try:
+            work.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+            continue
+        finally:
+            if target.exists():
+                shutil.rmtree(aside, ignore_errors=True)
+        return
+    raise InputError("other runs keep writing there", file=str(target), allowed="a folder a run")
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether the two folders have exchanged names at once; Linux can, on most file systems."""
+    if not sys.platform.startswith("linux") or not other.exists():
+        return False
+    import ctypes
+
+    try:
+        swap = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return swap(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
 
 
 def naif_ids(results: Results) -> dict[str, int]:
