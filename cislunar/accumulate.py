@@ -315,12 +315,12 @@ def accumulate(scene: Scene, user: Node) -> Accumulated:
         place, speed, one_way, two_way, sigma, rates, noise2, np.full(len(live), two_way_m**2),
         doppler_variance(uere, own, how), own, how, starts, epochs,
     )  # fmt: skip
-    covariance, solved, root = found
+    covariance, solved, timed, root = found
     seen = one_way | two_way
     in_window = np.array([seen[:, k : k + epochs].any(axis=1).sum() for k in starts])
     return Accumulated(
         user.name, tuple(n.name for n in sources), own, scene.t_s[starts],
-        how.step_s * np.arange(epochs), covariance, solved, root, in_window,
+        how.step_s * np.arange(epochs), covariance, solved, timed, root, in_window,
         positioning_need(user),
     )  # fmt: skip
 
@@ -368,7 +368,7 @@ def run_kernel(
     place, speed, one_way, two_way, sigma, rates, noise2, two_way2, doppler2, own, how, starts,
     epochs,
 ):  # fmt: skip
-    """Covariance (N, K, 4, 4: east, north, up, time; m2), solved (N, K), root of information.
+    """Covariance (N, K, 4, 4: east, north, up, time; m2), solved, timed (N, K), information root.
 
     Arrays as for ``accumulate_kernels.gather``; ``own`` is the clock, ``how`` the settings.
     """
@@ -377,7 +377,7 @@ def run_kernel(
     if how.height_sigma_m is not None:
         walk[2] = 0.0  # the terrain goes with the user
     covariance = np.zeros((starts.size, epochs, CORNER, CORNER))
-    solved = np.zeros((starts.size, epochs), bool)
+    solved, timed = (np.zeros((starts.size, epochs), bool) for _ in range(2))
     corner = np.zeros((starts.size, CORNER, CORNER))
     height_w = 0.0 if how.height_sigma_m is None else 1.0 / how.height_sigma_m
     arrays = [np.ascontiguousarray(x, dtype=float) for x in (place, speed)]
@@ -389,14 +389,15 @@ def run_kernel(
     def part(span: slice):
         gather(
             *arrays, *gates, *rest, doppler2, use, how.step_s, noise, walk, height_w, starts[span],
-            epochs, LIMIT_M**2, covariance[span], solved[span], corner[span],
+            epochs, LIMIT_M**2, covariance[span], solved[span], timed[span],
+            corner[span],
         )  # fmt: skip
 
     size = -(-starts.size // cores())
     spans = [slice(k, k + size) for k in range(0, starts.size, size)]
     with ThreadPoolExecutor(len(spans)) as pool:
         list(pool.map(part, spans))
-    return covariance, solved, corner[:, :, [1, 2, 3, 0]]
+    return covariance, solved, timed, corner[:, :, [1, 2, 3, 0]]
 
 
 def settings_of(record: Accumulation | None, **settings) -> Gathering:

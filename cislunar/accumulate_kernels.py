@@ -98,33 +98,53 @@ def signal_step(x, out):
 
 
 @njit(cache=True, nogil=True)
-def corner_covariance(r, n, out):
-    """Covariance (4, 4: east, north, up, time) from R's last corner; False if it is singular."""
+def corner_covariance(r, n, limit2, out):
+    """Covariance (4, 4: east, north, up, time) from R's last corner, and how much of it there is.
+
+    0: not even the position, whose summed variance must be below ``limit2``; 1: the position, as
+    from Doppler alone; 2: time too. What there is not is 0.
+    """
     base = n - CORNER
-    for i in range(CORNER):
-        if r[base + i, base + i] == 0.0:
-            return False
+    out[:, :] = 0.0
     inverse = np.zeros((CORNER, CORNER))
-    for j in range(CORNER):
+    first = CORNER
+    for j in range(CORNER - 1, -1, -1):  # position from the end of the triangle, then time
+        if r[base + j, base + j] == 0.0:
+            break
         inverse[j, j] = 1.0 / r[base + j, base + j]
-        for i in range(j - 1, -1, -1):
+        for c in range(j + 1, CORNER):
             total = 0.0
-            for k in range(i + 1, j + 1):
-                total += r[base + i, base + k] * inverse[k, j]
-            inverse[i, j] = -total / r[base + i, base + i]
-    for i in range(CORNER):
-        for j in range(CORNER):
+            for k in range(j + 1, c + 1):
+                total += r[base + j, base + k] * inverse[k, c]
+            inverse[j, c] = -total / r[base + j, base + j]
+        first = j
+    if first > 1:
+        return 0
+    place = 0.0
+    for i in range(1, CORNER):
+        for k in range(i, CORNER):
+            place += inverse[i, k] * inverse[i, k]
+    if not place <= limit2:
+        return 0
+    if first == 0:
+        time = 0.0
+        for k in range(CORNER):
+            time += inverse[0, k] * inverse[0, k]
+        if not time <= limit2:
+            first = 1
+    for i in range(first, CORNER):
+        for j in range(first, CORNER):
             total = 0.0
             for k in range(max(i, j), CORNER):
                 total += inverse[i, k] * inverse[j, k]
             out[(i - 1) % CORNER, (j - 1) % CORNER] = total
-    return True
+    return 2 - first
 
 
 @njit(cache=True, nogil=True)
 def gather(
     place, speed, one_way, two_way, sigma, rate_per_s, noise2, two_way2, doppler2, use, step_s,
-    clock, walk, height_w, starts, epochs, limit2, covariance, solved, corner,
+    clock, walk, height_w, starts, epochs, limit2, covariance, solved, timed, corner,
 ):  # fmt: skip
     """Accumulates from every start in ``starts`` (N, indices of epochs) over ``epochs`` epochs.
 
@@ -136,7 +156,7 @@ def gather(
     sigma of a known height, 0 for none.
 
     Fills ``covariance`` (N, epochs, 4, 4: east, north, up, time; m2) where ``solved`` (N, epochs):
-    the summed variance is below ``limit2``; and ``corner`` (N, 4, 4: time, east, north, up), R's
+    the position's summed variance is below ``limit2``, with time where ``timed``; and ``corner`` (N, 4, 4: time, east, north, up), R's
     last corner at the end.
     """
     count = place.shape[0]
@@ -259,11 +279,7 @@ def gather(
                     rows += 1
             reduce_rows(work, rows, gone + n, triangle)
             r[:n, :n] = triangle[gone : gone + n, gone : gone + n]
-            if corner_covariance(r, n, covariance[a, k]):
-                total = 0.0
-                for i in range(CORNER):
-                    total += covariance[a, k, i, i]
-                solved[a, k] = total <= limit2
-            if not solved[a, k]:
-                covariance[a, k] = 0.0
+            known = corner_covariance(r, n, limit2, covariance[a, k])
+            solved[a, k] = known > 0
+            timed[a, k] = known > 1
         corner[a] = r[n - CORNER : n, n - CORNER : n]

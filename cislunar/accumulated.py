@@ -44,9 +44,11 @@ class Accumulated:
 
     ``start_s`` (N,) past the tracks' epoch, ``elapsed_s`` (K,) past each start. ``covariance_m2``
     (N, K, 4, 4) of the error east, north, up and of the receiver's time as a distance, where
-    ``solved`` (N, K): elsewhere it is 0, and the information singular or weaker than the Moon's
-    radius. ``information_root`` (N, 4, 4) with R^T R the information at the end, in the same order.
-    ``source_names``: who is in view at all. ``need``: the asset's finest positioning need.
+    ``solved`` (N, K): elsewhere it is 0, and the information on the place singular or weaker than
+    the Moon's radius; time is in it where ``timed`` (N, K), and never from Doppler alone.
+    ``information_root`` (N, 4, 4) with R^T R the information at the end, in the same order.
+    ``source_names``: who is in view at all, ``sources_in_window`` (N,) how many from each start.
+    ``need``: the asset's finest positioning need.
     """
 
     asset: str
@@ -56,6 +58,7 @@ class Accumulated:
     elapsed_s: np.ndarray
     covariance_m2: np.ndarray = field(repr=False)
     solved: np.ndarray = field(repr=False)
+    timed: np.ndarray = field(repr=False)
     information_root: np.ndarray = field(repr=False)
     sources_in_window: np.ndarray = field(repr=False)
     need: Any = None
@@ -70,9 +73,10 @@ class Accumulated:
             raise InputError(f"no axes {axes!r}", key="axes", allowed=", ".join(COMPONENTS))
         if basis not in BASES:
             raise InputError(f"no basis {basis!r}", key="basis", allowed=", ".join(BASES))
-        out = np.ma.masked_all(self.solved.shape)
-        if self.solved.any():
-            out[self.solved] = accuracy(self.covariance_m2[self.solved], BASES[basis])[axes]
+        there = self.timed if axes == "time" else self.solved
+        out = np.ma.masked_all(there.shape)
+        if there.any():
+            out[there] = accuracy(self.covariance_m2[there], BASES[basis])[axes]
         return out
 
     def time_to_s(self, accuracy_m: float, axes: str = "3d", basis: str = "rms"):
