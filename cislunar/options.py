@@ -182,6 +182,27 @@ def add_option(scenario: Scenario, option: Any) -> Scenario:
     return add_options(scenario, [option])
 
 
+def add_every(
+    scenario: Scenario, options: Iterable[Any]
+) -> tuple[Scenario, dict[str, frozenset[str]]]:
+    """The scenario with options added side by side, versions of one another too, and who is whose.
+
+    As ``add_options``, but terminals for a spacecraft are left out; the second is the names of the
+    nodes that each option adds.
+    """
+    lone = [o.model_copy(update={"adds": _without_terminals(o.adds)}) for o in options]
+    names: dict[str, frozenset[str]] = {}
+    for option in lone:
+        before = {name for _, _, name in scenario._all_names()}
+        scenario = add_options(scenario, [option])
+        names[option.id] = frozenset({n for _, _, n in scenario._all_names()} - before)
+    return scenario, names
+
+
+def _without_terminals(adds: Any) -> Any:
+    return adds.model_copy(update={"spacecraft_terminals": ()})
+
+
 def add_options(scenario: Scenario, options: Iterable[Any]) -> Scenario:
     """A new scenario with the options' nodes appended, in the order of the options.
 

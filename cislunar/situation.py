@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -56,9 +56,17 @@ def in_service(scenario: Scenario) -> tuple[tuple[Node, ...], tuple[str, ...]]:
 
 
 def extended(
-    base: Situation, scenario: Scenario, ephemeris: De440, memory: Memory | None = None
+    base: Situation,
+    scenario: Scenario,
+    ephemeris: De440,
+    memory: Memory | None = None,
+    *,
+    apart: Callable[[str, str], bool] = lambda a, b: False,
 ) -> Situation:
-    """The situation of a scenario that has the base's nodes and more; what is known is reused."""
+    """The situation of a scenario that has the base's nodes and more; what is known is reused.
+
+    Pairs of nodes that are kept ``apart`` (never there together) are left out.
+    """
     memory = Memory() if memory is None else memory
     nodes, _ = in_service(scenario)
     known = base.by_name
@@ -72,7 +80,9 @@ def extended(
     added = {n.name for n in new}
     # terminals too decide access: a limit in range or from the Sun holds if every link has one
     touched = added | {n.name for n in changed}
-    pairs = [p for p in all_pairs(nodes) if p[0] in touched or p[1] in touched]
+    pairs = [
+        p for p in all_pairs(nodes) if (p[0] in touched or p[1] in touched) and not apart(*p)
+    ]
     access = base.access | _recalled(
         memory.access, pairs, marks, lambda missing: find_access(tracks, nodes, missing)
     )
@@ -134,6 +144,7 @@ def _mark(node: Node, trajectories: Mapping[str, Trajectory]):
         terrain = horizon and (horizon.azimuth_deg.tobytes(), horizon.elevation_deg.tobytes())
         motion = (
             node.latitude_deg, node.longitude_deg, node.height_m, node.min_elevation_deg, terrain,
+            node.path and tuple(x.tobytes() for x in node.path.waypoints),
         )  # fmt: skip
     # options are versions of one another under one name: nothing may be taken for granted by it
     rest = (
@@ -142,4 +153,3 @@ def _mark(node: Node, trajectories: Mapping[str, Trajectory]):
         tuple(t.model_dump_json() for t in node.terminals),
     )  # fmt: skip
     return node.name, motion, rest
-            node.path and tuple(x.tobytes() for x in node.path.waypoints),
