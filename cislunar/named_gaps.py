@@ -121,8 +121,8 @@ def name_gaps(pieces: Any, demand: Any) -> pd.DataFrame:
 
     ``place_hours`` sums the unserved hours over places, so it adds up to the outage of all needs;
     ``hours_per_month`` is what one affected place lacks on average in a month of demand (730.5 h);
-    ``users_affected`` counts places with a weight; ``season`` is ``all`` where the gap is open in
-    every analysed month, else these months.
+    ``users_affected`` counts places with a weight; ``season`` is the months of the year (01
+    to 12) of the spans in which the gap is open, ``all`` where these are all that were analysed.
     """
     import pandas as pd
 
@@ -134,7 +134,8 @@ def name_gaps(pieces: Any, demand: Any) -> pd.DataFrame:
         asked = demand[(demand["service"] == service) & demand["place"].isin(places)]
         weights = part.drop_duplicates("place").set_index("place")["weight"]
         months = sorted({month_of[r] for r in part["run"].unique()})
-        every = sorted(set(asked["month"]))
+        seasons = sorted({m[5:] for m in months})
+        every = sorted({m[5:] for m in asked["month"]})
         hours = float(part["hours"].sum())
         rows.append(
             {
@@ -144,7 +145,7 @@ def name_gaps(pieces: Any, demand: Any) -> pd.DataFrame:
                 "region": region,
                 "cause": cause,
                 "years": years_text({int(m[:4]) for m in months}),
-                "season": "all" if months == every else " ".join(months),
+                "season": "all" if seasons == every else " ".join(seasons),
                 "users_affected": int((weights > 0).sum()),
                 "weight": float(weights.sum()),
                 "place_hours": hours,

@@ -203,9 +203,11 @@ def _ramp():
 def _place_names(results: RoadmapResults, text: Text) -> dict[str, str]:
     found: dict[str, str] = {}
     for asset in results.roadmap.base.assets:
-        own = "name" in (asset.overridden or ()) or asset.name != asset.catalog_id
-        name = asset.name_ja if text.language == "ja" else asset.name_en
-        found[asset.name] = name if name and not own else asset.name
+        field = f"name_{text.language}"
+        # a place that borrows another's record is not called by the other's name
+        borrowed = asset.name != asset.catalog_id and field not in (asset.overridden or ())
+        name = getattr(asset, field)
+        found[asset.name] = name if name and not (borrowed and asset.catalog_id) else asset.name
     return found
 
 

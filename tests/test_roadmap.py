@@ -212,7 +212,7 @@ def test_the_command_writes_a_page_in_each_language(tmp_path):
 def test_words_say_what_the_tables_say(done):
     lines = answers(done[0], "en")
     assert "relay first met in 2029, and in every year after to 2030" in lines[0]
-    late = next(line for line in lines if line.startswith("If relays late"))
+    late = next(line for line in lines if line.startswith('Case "relays late"'))
     assert "not met in any year from 2027 to 2030" in late
     assert len(answers(done[0], "ja")) == len(lines)
 
