@@ -158,6 +158,7 @@ def sweep(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with an unfinished one")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress, no summary")] = False,
+    allow_outside: Outside = False,
 ) -> None:
     """Runs every variant of a trade; what is finished is kept through kills."""
     with exit_codes():
@@ -183,6 +184,7 @@ def ladder(
     scenario: Annotated[Path, typer.Argument(help="scenario file (YAML)", metavar="SCENARIO.yaml")],
     out: Annotated[Path | None, typer.Option(help="FILE.csv to write the table to")] = None,
     days: Annotated[float | None, typer.Option(help="another span, days")] = None,
+    allow_outside: Outside = False,
 ) -> None:
     """Scores a scenario in kepler, cr3bp and ephemeris fidelity, and tells what changes."""
     with exit_codes(str(scenario)):

@@ -41,6 +41,11 @@ MOST_FAULTS = 500  # after so many nothing more is looked for
 _outside: ContextVar[bool] = ContextVar("outside", default=False)
 
 
+def outside_allowed() -> bool:
+    """True inside ``allow_outside``."""
+    return _outside.get()
+
+
 @contextmanager
 def allow_outside() -> Iterator[None]:
     """Lets scenario files read inside the block name files outside their own folder."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cislunar.loading import outside_allowed
 from cislunar.sweep import shared
 from cislunar.sweep.designs import label
 from cislunar.sweep.metrics import depth
@@ -213,6 +214,7 @@ class Runner:
                 values_of[n],
                 cache,
                 self.functions,
+                outside_allowed(),
                 key=f"variant-{n}-{keys[n]}-{os.urandom(4).hex()}",
                 pure=False,
             )

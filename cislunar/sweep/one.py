@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from cislunar.loading import allow_outside
 from cislunar.sweep import shared
 from cislunar.sweep.metrics import depth, figures_of_maps, measure
 from cislunar.sweep.trade import Trade
@@ -121,10 +123,12 @@ def row_of(
     values: dict[str, Any],
     cache: str | None,
     functions: Mapping[str, Any] | None = None,
+    outside: bool = False,
 ) -> dict[str, Any]:
     """A variant's row: ``metrics``, or the ``error`` that stopped it, and what it took.
 
-    ``text``: the trade as JSON, ``folder`` its own, ``cache`` where trajectories are kept. Never
+    ``text``: the trade as JSON, ``folder`` its own, ``cache`` where trajectories are kept,
+    ``outside``: files outside the trade's folder may be read. Never
     raises for what a variant does wrong.
     """
     from cislunar import trajectories
@@ -133,8 +137,9 @@ def row_of(
     row: dict[str, Any] = {"variant": number, "metrics": {}, "error": None, "error_kind": None}
     try:
         shared.use_folder(cache)
-        trade, base = prepared(text, folder, file)
-        scenario = scenario_of(trade, base, values)
+        with allow_outside() if outside else nullcontext():
+            trade, base = prepared(text, folder, file)
+            scenario = scenario_of(trade, base, values)
         found = compute(trade, scenario)
         row["metrics"] = measure(trade, named_values(trade, values), found, functions)
     except CislunarError as fault:

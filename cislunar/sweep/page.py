@@ -1,6 +1,164 @@
-def summary(done):
-    return ""
+"""The report of a sweep: one page a language with its figures inside, and a summary in text."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cislunar.sweep.store import write_whole
+from cislunar.text import LANGUAGES
+from orbits.errors import InputError
+
+MOST_ROWS = 60
+WORDS: dict[str, dict[str, str]] = {
+    "en": {
+        "variants": "variants", "failed": "failed", "best": "no other variant is better",
+        "min": "least is best", "max": "most is best", "frontier": "Frontier",
+        "effects": "What each axis does", "volume": "hypervolume", "reference": "up to",
+        "metric": "metric", "how": "what it is", "errors": "Variants that failed",
+        "table": "The best variants", "metrics": "Metrics", "trade": "Trade", "design": "design",
+        "effects_note": "Dots are variants; the line is their mean at each value of the axis.",
+        "cut": "The first {n} of {all} rows; all are in the sweep's folder.", "error": "error",
+        "variant": "variant", "axes": "axes",
+    },
+    "ja": {
+        "variants": "案の数", "failed": "失敗", "best": "他に勝るもののない案",
+        "min": "小さいほどよい", "max": "大きいほどよい", "frontier": "フロンティア",
+        "effects": "各軸の効き方", "volume": "ハイパーボリューム", "reference": "基準点",
+        "metric": "指標", "how": "内容", "errors": "失敗した案",
+        "table": "最良の案", "metrics": "指標", "trade": "トレードスタディ", "design": "実験計画",
+        "effects_note": "点は各案、線は軸の値ごとの平均。",
+        "cut": "全{all}行のうち最初の{n}行。全体は結果フォルダーにあります。", "error": "エラー",
+        "variant": "案", "axes": "軸",
+    },
+}  # fmt: skip
+PAGE = """<!doctype html>
+<html lang="{{ lang }}"><head><meta charset="utf-8"><title>{{ title }}</title><style>
+body{font-family:system-ui,'Hiragino Sans','Noto Sans JP',sans-serif;color:#1b2430;
+margin:2rem auto;max-width:72rem;padding:0 1rem;line-height:1.5}
+table{border-collapse:collapse;font-size:.85rem}td,th{border-bottom:1px solid #d9dee5;
+padding:.25rem .6rem;text-align:right}td.text,th.text{text-align:left}
+img{max-width:100%;height:auto}.wide{overflow-x:auto}h2{margin-top:2rem}
+</style></head><body>
+<h1>{{ title }}</h1>{% if note %}<p>{{ note }}</p>{% endif %}
+<p>{{ w.variants }}: {{ manifest.variants }} ({{ w.failed }}: {{ manifest.failed }}) ·
+{{ w.design }}: {{ design }} · {{ w.axes }}: {{ axes|join(", ") }}
+{% if manifest.hypervolume is defined %}<br>{{ w.volume }}:
+{{ "%.6g"|format(manifest.hypervolume) }}
+({{ w.reference }} {% for k, v in manifest.hypervolume_reference.items() %}{{ k }} =
+{{ "%.6g"|format(v) }}{{ ", " if not loop.last }}{% endfor %}){% endif %}</p>
+{% for name, data in figures.items() %}<h2>{{ w[name] }}</h2>
+{% if name == "effects" %}<p>{{ w.effects_note }}</p>{% endif %}
+<img alt="{{ w[name] }}" src="data:image/png;base64,{{ data }}">{% endfor %}
+{% for head, columns, rows, total in tables %}<h2>{{ head }}</h2>
+{% if total > rows|length %}<p>{{ w.cut.format(n=rows|length, all=total) }}</p>{% endif %}
+<div class="wide"><table><tr>{% for c in columns %}<th class="text">{{ c }}</th>{% endfor %}</tr>
+{% for row in rows %}<tr>{% for value in row %}<td{{ ' class="text"'|safe if value is string }}>
+{{- value }}</td>{% endfor %}</tr>{% endfor %}</table></div>{% endfor %}
+</body></html>
+"""
 
 
-def write_page(done, languages=("en", "ja")):
-    return []
+class _Number(float):
+    """A number that shows four digits; text in a table is set to the left, numbers are not."""
+
+    def __str__(self) -> str:
+        return f"{float(self):.4g}" if abs(self) < 1e5 or self % 1 else f"{float(self):.0f}"
+
+
+def _cell(value: Any) -> Any:
+    import pandas as pd
+
+    if isinstance(value, str):
+        return value
+    return "" if bool(pd.isna(value)) else _Number(value)
+
+
+def _definition(metric: Any, words: dict[str, str]) -> str:
+    if metric.expression is not None:
+        return metric.expression
+    if metric.function is not None:
+        return metric.function
+    if metric.cost_oku_jpy is not None:
+        return ", ".join(f"{k}: {v}" for k, v in metric.cost_oku_jpy.items())
+    bounds = [f"≥ {metric.at_least:g}"] if metric.at_least is not None else []
+    bounds += [f"≤ {metric.at_most:g}"] if metric.at_most is not None else []
+    where = [f"{k} = {v}" for k, v in metric.where.items()] + [metric.region or ""]
+    return " ".join(filter(None, [str(metric.how), str(metric.of), *bounds, *where]))
+
+
+def write_page(found: Any, languages: Sequence[str] = LANGUAGES) -> list[Path]:
+    """Writes ``report.<language>.html``, figures as PNG and SVG; gives the pages' paths."""
+    import jinja2
+
+    from cislunar.sweep.plots import pictures
+
+    unknown = [code for code in languages if code not in WORDS]
+    if unknown:
+        raise InputError(f"no text in language {unknown[0]!r}", allowed=", ".join(WORDS))
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+        PAGE
+    )
+    trade, out = found.trade, []
+    for code in languages:
+        words = WORDS[code]
+        drawn = pictures(found, words)
+        (found.folder / "figures").mkdir(exist_ok=True)
+        for name, forms in drawn.items():
+            for form, content in forms.items():
+                write_whole(found.folder / "figures" / f"{name}.{code}.{form}", content)
+        title = trade.title or trade.name
+        title = title.get(code) or next(iter(title.values())) if isinstance(title, dict) else title
+        page = template.render(
+            lang=code, w=words, title=title, note=trade.note, manifest=found.manifest,
+            design=trade.design.kind, axes=list(trade.axes), tables=_tables(found, words),
+            figures={n: base64.b64encode(f["png"]).decode() for n, f in drawn.items()},
+        )  # fmt: skip
+        path = found.folder / f"report.{code}.html"
+        write_whole(path, page.encode())
+        out.append(path)
+    return out
+
+
+def _tables(found: Any, words: dict[str, str]) -> list[tuple[str, list[str], list[list[Any]], int]]:
+    trade, table = found.trade, found.table
+    shown = ["variant", *trade.axes, *trade.metrics]
+    out = []
+    if trade.objectives:
+        best = found.pareto
+        rows = [[_cell(v) for v in row] for row in best[shown].head(MOST_ROWS).to_numpy(object)]
+        out.append((words["table"], shown, rows, len(best)))
+    told = [
+        [name, _definition(m, words), words[trade.objectives[name]] if name in trade.objectives
+         else ""]
+        for name, m in trade.metrics.items()
+    ]  # fmt: skip
+    out.append((words["metrics"], [words["metric"], words["how"], ""], told, len(told)))
+    failed = table[table["error"].notna()]
+    if len(failed):
+        rows = [
+            [_cell(v) for v in row]
+            for row in failed[["variant", *trade.axes, "error"]].head(20).to_numpy(object)
+        ]
+        out.append((words["errors"], ["variant", *trade.axes, "error"], rows, len(failed)))
+    return out
+
+
+def summary(found: Any) -> str:
+    """A sweep in a few lines for a terminal."""
+    about = found.manifest
+    lines = [f"{about['variants']} variants, {about['failed']} failed"]
+    if found.trade.objectives:
+        if "hypervolume" in about:
+            lines.append(f"{len(about['pareto'])} on the frontier, hypervolume "
+                         f"{about['hypervolume']:.6g}")  # fmt: skip
+        shown = ["variant", *found.trade.axes, *found.trade.metrics]
+        best = found.pareto[shown].head(20)
+        lines.append(best.to_string(index=False, float_format=_four))
+    return "\n".join(lines)
+
+
+def _four(value: float) -> str:
+    return f"{value:.4g}"

@@ -119,6 +119,7 @@ class Store:
                 ("code_sha256", "another version of this program"),
             ):
                 if known.get(key) != identity.get(key):
+                    self.close()
                     raise InputError(
                         f"the sweep there is of {what}",
                         file=str(self.folder),

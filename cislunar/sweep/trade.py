@@ -238,7 +238,6 @@ class Trade(Record):
     title: Title | None = told("title, text or {en, ja}")
     note: str | None = told("free text")
     base: str | dict[str, Any] = told("the scenario that is varied: a file, or written out", ...)
-    allow_outside: bool = told("files outside this file's folder may be read", False)
     set: dict[str, Any] = told("dotted keys of the base and what all variants have there", {})
     axes: dict[str, Axis] = told("what varies, by name", {})
     derived: dict[str, str] = told("dotted keys and the expression of axis names they take", {})

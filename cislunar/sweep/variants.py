@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cislunar.loading import Resolver, raise_all
+from cislunar.loading import Resolver, outside_allowed, raise_all
 from cislunar.scenario import Scenario, distinct, scenario_from
 from cislunar.sweep.designs import axis_values, label, variants
 from cislunar.sweep.expressions import evaluate
@@ -33,17 +33,17 @@ def read_base(trade: Trade, folder: Path, file: str | None) -> Base:
     where = folder.resolve()
     if isinstance(trade.base, str):
         path = (where / trade.base).resolve()
-        if not trade.allow_outside and not path.is_relative_to(where):
+        if not outside_allowed() and not path.is_relative_to(where):
             raise InputError(
                 f"{trade.base!r} is outside the trade's folder",
                 file=file,
                 key="base",
                 value=trade.base,
-                allowed="a file in it or below, or allow_outside: true",
+                allowed="a file in it or below, or --allow-outside",
             )
         raw, where, named = read_mapping(path), path.parent, str(path)
     else:
-        raw, named = dict(trade.base), file
+        raw, named = dict(trade.base), file or "trade"
     raw.setdefault("name", trade.name)
     raw.setdefault("options", [])  # a trade asks for no options unless its base does
     for key in ("include", *trade.set):  # what brings nodes in comes before what changes them
@@ -55,30 +55,7 @@ def read_base(trade: Trade, folder: Path, file: str | None) -> Base:
     for key, value in trade.set.items():
         if key.partition(".")[0] != "include":
             content = _set(content, key, value, f"set.{key}", file)
-    base = Base(content, where, named)
-    if not trade.allow_outside:
-        _stay_inside(content, folder.resolve(), file)
-    return base
-
-
-def _stay_inside(content: Any, folder: Path, file: str | None, key: str = "base") -> None:
-    """Refuses files of a scenario that lie outside the trade's folder."""
-    if isinstance(content, dict):
-        for name, value in content.items():
-            if name in ("file", "horizon") and isinstance(value, str):
-                if not (folder / value).resolve().is_relative_to(folder):
-                    raise InputError(
-                        f"{value!r} is outside the trade's folder",
-                        file=file,
-                        key=f"{key}.{name}",
-                        value=value,
-                        allowed="a file in it or below, or allow_outside: true",
-                    )
-            else:
-                _stay_inside(value, folder, file, f"{key}.{name}")
-    elif isinstance(content, (list, tuple)):
-        for index, value in enumerate(content):
-            _stay_inside(value, folder, file, f"{key}.{index}")
+    return Base(content, where, named)
 
 
 def _set(content, key, value, where, file):
@@ -110,6 +87,8 @@ def put(content: Any, key: str, value: Any) -> Any:
         out[at] = put(out[at], rest, value) if rest else value
         return out
     if content is None:
+        if step.isdigit():
+            raise InputError(f"there is no {step!r} in the list", allowed="nothing is there")
         content = {}
     if not isinstance(content, dict):
         raise InputError(f"{step!r} is asked of {content!r}", allowed="a key of a mapping or list")
@@ -127,9 +106,7 @@ def scenario_of(trade: Trade, base: Base, values: Mapping[str, Any]) -> Scenario
             content = put(content, key, value)
     for key, text in trade.derived.items():
         content = put(content, key, evaluate(text, named_values(trade, values)))
-    if not trade.allow_outside:
-        _stay_inside(content, base.folder, None, "variant")
-    return scenario_from(content, base.folder)
+    return scenario_from(content, base.folder, base.file)
 
 
 def named_values(trade: Trade, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,204 @@
+"""The ready trades run, their numbers meet outside ones, and fronts meet pymoo's own indicator."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cislunar.sweep import climb, sweep
+from cislunar.sweep.engine import Sweep
+from cislunar.sweep.pareto import hypervolume, nondominated
+from cislunar.sweep.trade import load_trade, trade_from
+from cislunar.sweep.variants import check_trade
+
+pytest.importorskip("distributed")
+pytestmark = pytest.mark.filterwarnings("default")  # of Dask's own threads and sockets
+
+TRADES = sorted((Path(__file__).parent.parent / "configs" / "trades").glob("*.yaml"))
+
+
+def _short(path: Path) -> dict:
+    """A ready trade with its first and last variants, half a day and a small map."""
+    raw = yaml.safe_load(path.read_text())
+    design = raw.get("design", {"kind": "factorial"})
+    if design["kind"] == "nsga2":
+        raw["design"] = design | {"population": 4, "generations": 2}
+    elif design["kind"] == "latin-hypercube":
+        raw["design"] = design | {"samples": 4}
+    else:
+        made = trade_from(raw)
+        found = check_trade(made, path.parent)
+        raw["design"] = {"kind": "rows", "rows": [dict(found[0]), dict(found[-1])]}
+    raw.setdefault("set", {})
+    raw["set"] |= {"duration_days": 0.5, "step_s": 120}
+    for index in range(len(raw["base"].get("regions", []))):
+        raw["set"][f"regions.{index}.cell_count"] = 12
+    return raw | {"processes": False}
+
+
+@pytest.mark.parametrize("path", TRADES, ids=lambda p: p.stem)
+def test_every_ready_trade_is_valid_and_runs(path, tmp_path):
+    check_trade(load_trade(path), path.parent, str(path))
+    done = sweep(trade_from(_short(path)), tmp_path / "out", workers=2, quiet=True)
+    assert len(done.table) >= 2
+    assert done.table["error"].isna().all(), done.table["error"].tolist()
+    measured = done.table[list(done.trade.metrics)]
+    assert measured.notna().any().sum() >= len(done.trade.objectives)
+
+
+def test_dro_fleets_cover_what_an_independent_computation_says(validation, evidence, tmp_path):
+    """Three and four satellites on planar DROs of 50,000 and 70,000 km, masks 0 and 5 deg."""
+    case = validation("visibility.yaml", "dro_three_satellites")
+    sizes = {"dro_near_50Mm": None, "dro_70000km": None}
+    lu = 389703.264829278
+    states = case["expected"]["orbit_states_x0_vy0_T_TU"]
+    for name in sizes:
+        sizes[name] = (1 - 0.01215058560962404 - states[name][0]) * lu
+    wanted = [r for r in case["expected"]["rows"] if r[0] in sizes and r[1] >= 3]
+    rows = [{"orbit_km": sizes[o], "satellites": n, "mask_deg": m} for o, n, m, *_ in wanted]
+    made = trade_from({
+        "name": "dro", "design": {"kind": "rows", "rows": rows},
+        "base": {
+            "epoch": "2030-03-01T00:00:00 UTC", "duration_days": 14.2, "step_s": 600,
+            "fidelity": "cr3bp",
+            "constellations": [{"name": "d", "per_plane": 3, "terminals": ["relay-standard"],
+                                "orbit": {"kind": "dro", "amplitude_km": 50000}}],
+            "regions": [{"from": "moon", "cell_count": 49152, "min_elevation_deg": 0}],
+        },
+        "axes": {
+            "orbit_km": {"key": "constellations.d.orbit.amplitude_km", "between": [3e4, 1e5]},
+            "satellites": {"key": "constellations.d.per_plane", "values": [3, 4]},
+            "mask_deg": {"key": "regions.0.min_elevation_deg", "values": [0, 5]},
+        },
+        "metrics": {
+            "always": {"of": "coverage.availability_frac", "how": "share", "at_least": 1.0},
+            "mean": {"of": "coverage.availability_frac", "how": "mean"},
+        },
+    })  # fmt: skip
+    table = sweep(made, tmp_path / "out", workers=2, quiet=True).table
+    assert table["error"].isna().all()
+    off = [
+        abs(100 * found - given)
+        for (_, found_row), row in zip(table.iterrows(), wanted, strict=True)
+        for found, given in ((found_row["always"], row[3]), (found_row["mean"], row[4]))
+    ]
+    evidence(
+        "Trades: area that DRO fleets cover", "independent computation, visibility.yaml",
+        len(off), max(off), case["tolerance"]["percent"], "% of area", case["tolerance"]["reason"],
+    )  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(0, 6)] * 3), min_size=1, max_size=25))
+def test_fronts_and_volumes_agree_with_brute_force(points):
+    """Who is dominated by comparing all pairs; the volume by counting unit cubes."""
+    costs = np.array(points, dtype=float)
+    beaten = [
+        any((q <= p).all() and (q < p).any() for q in costs) for p in costs
+    ]  # fmt: skip
+    assert nondominated(costs).tolist() == [not b for b in beaten]
+    cubes = sum(
+        any(all(x <= c for x, c in zip(p, corner, strict=True)) for p in points)
+        for corner in itertools.product(range(7), repeat=3)
+    )
+    assert hypervolume(costs, [7.0, 7.0, 7.0]) == cubes
+
+
+def test_volumes_agree_with_pymoo_and_with_a_front_that_is_known():
+    from pymoo.indicators.hv import HV
+
+    rng = np.random.default_rng(5)
+    for dimensions in (2, 3, 4):
+        costs = rng.random((40, dimensions))
+        reference = np.full(dimensions, 1.1)
+        theirs = float(HV(ref_point=reference)(costs))  # type: ignore[arg-type]
+        assert hypervolume(costs, reference) == pytest.approx(theirs, rel=1e-10)
+    x = np.linspace(0.0, 1.0, 20001)
+    found = hypervolume(np.stack([x, 1.0 - np.sqrt(x)], axis=1), [1.0, 1.0])  # ZDT1's front
+    assert found == pytest.approx(1.0 - 1.0 / 3.0, abs=2e-4)
+
+
+def test_a_search_comes_near_a_front_that_is_known():
+    """ZDT1 in three variables through the trade's own search, without any orbit."""
+    from cislunar.sweep import optimise
+
+    made = trade_from({
+        "name": "zdt1", "base": {}, "metrics": {"f1": {"expression": "a"},
+                                                "f2": {"expression": "a + b + c"}},
+        "axes": {n: {"key": [], "between": [0, 1]} for n in "abc"},
+        "objectives": {"f1": "min", "f2": "min"},
+        "design": {"kind": "nsga2", "population": 40, "generations": 60, "seed": 2},
+    })  # fmt: skip
+
+    class Runner:
+        rows: dict = {}  # noqa: RUF012
+
+        def run(self, wanted):
+            for number, v in wanted:
+                g = 1.0 + 4.5 * (v["b"] + v["c"])
+                f2 = g * (1.0 - np.sqrt(v["a"] / g))
+                self.rows[number] = {"f1": v["a"], "f2": f2}
+
+    optimise.optimise(made, Runner())
+    costs = np.array([[r["f1"], r["f2"]] for r in Runner.rows.values()])
+    assert hypervolume(costs, [1.0, 1.0]) > 0.97 * (1.0 - 1.0 / 3.0)
+
+
+def test_a_report_escapes_what_comes_from_the_file_and_shows_what_was_found(tmp_path):
+    import pandas as pd
+
+    from cislunar.sweep.page import summary, write_page
+
+    raw = {
+        "name": "p", "title": "<script>alert(1)</script>", "base": {}, "note": "a < b & c",
+        "axes": {"planes": {"key": [], "values": [1, 2, 3]},
+                 "kind": {"key": [], "values": ["<b>x</b>", "y"]}},
+        "metrics": {"seen": {"expression": "planes"}, "price": {"expression": "planes * 2"}},
+        "objectives": {"seen": "max", "price": "min"},
+    }  # fmt: skip
+    rows = [
+        {"variant": k, "planes": p, "kind": kind, "seen": float(p), "price": 2.0 * p,
+         "error": "<i>no</i>" if k == 5 else None}
+        for k, (p, kind) in enumerate(itertools.product([1, 2, 3], ["<b>x</b>", "y"]))
+    ]  # fmt: skip
+    manifest = {"trade": raw, "variants": 6, "failed": 1, "pareto": [0], "hypervolume": 1.25,
+                "hypervolume_reference": {"seen": 0.0, "price": 7.0}}  # fmt: skip
+    found = Sweep(tmp_path, pd.DataFrame(rows), manifest)
+    for path in write_page(found):
+        page = path.read_text()
+        assert "<script" not in page
+        assert "<b>x" not in page
+        assert "&lt;script&gt;alert(1)" in page
+        assert "&lt;i&gt;no" in page
+        assert "1.25" in page
+    assert (tmp_path / "figures" / "frontier.en.png").stat().st_size > 5000
+    assert "effects" in " ".join(p.name for p in (tmp_path / "figures").iterdir())
+    assert "6 variants, 1 failed" in summary(found)
+
+
+def test_the_ladder_tells_what_each_fidelity_changes():
+    """Its ephemeris column is a run's own score; two-body and ephemeris orbits start alike."""
+    from cislunar import run
+    from cislunar.scenario import Scenario
+
+    body = {
+        "name": "l", "epoch": "2030-03-01T00:00:00 UTC", "duration_days": 0.5, "options": [],
+        "spacecraft": [{"name": "r", "terminals": ["relay-standard"],
+                        "orbit": {"kind": "dro", "amplitude_km": 70000}}],
+        "regions": [{"from": "far-side", "cell_count": 40}],
+    }  # fmt: skip
+    table = climb(Scenario(**copy.deepcopy(body))).set_index(["place", "service", "score"])
+    ours = run(Scenario(**body), quiet=True).coverage
+    assert ours is not None
+    row = table.loc["far-side", "map", "availability_frac"]
+    assert row["ephemeris"] == pytest.approx(float(ours["availability_frac"].mean()), rel=1e-12)
+    for fidelity in ("kepler", "cr3bp"):
+        assert row[f"{fidelity}_change"] == pytest.approx(row[fidelity] - row["ephemeris"])
+        assert 0 < abs(row[f"{fidelity}_change"]) < 0.2
