@@ -156,8 +156,8 @@ def gather(
     sigma of a known height, 0 for none.
 
     Fills ``covariance`` (N, epochs, 4, 4: east, north, up, time; m2) where ``solved`` (N, epochs):
-    the position's summed variance is below ``limit2``, with time where ``timed``; and ``corner`` (N, 4, 4: time, east, north, up), R's
-    last corner at the end.
+    the position's summed variance is below ``limit2``, with time where ``timed``; and ``corner``
+    (N, 4, 4: time, east, north, up), R's last corner at the end.
     """
     count = place.shape[0]
     active = np.empty(count, np.int64)

@@ -65,6 +65,19 @@ class Plot:
 
         return figure(fills(self._results, self._text))
 
+    def accumulation(self, asset: str | None = None) -> go.Figure:
+        """Accuracy against time of an asset (the first) that gathers ranges and Doppler."""
+        from cislunar.plots.gathered import accumulation
+        from cislunar.plots.style import figure
+
+        return figure(accumulation(self._results, asset, self._text))
+
+    def static_accumulation(self, asset: str | None = None):
+        """Accuracy against time as a matplotlib Figure."""
+        from cislunar.plots.gathered import static_accumulation
+
+        return static_accumulation(self._results, asset, self._text)
+
     def static_orbits(self):
         """The orbit picture as a matplotlib Figure."""
         from cislunar.plots.still import static_orbits
