@@ -96,3 +96,41 @@ def test_a_run_has_what_flies_then(year, case):
         if (begin is None or begin <= day) and (end is None or end > day):
             there.add(name)
     assert flying == there
+
+
+def test_demand_has_dates_needs_and_weights():
+    """The sites that a Japanese plan and its partners name; undated concepts count always."""
+    dated = {
+        "lupex": ("2028", "2030-04-11"), "lunar-cruiser": ("2032", None),
+        "ispace-m3-ultra": ("2028", None), "ispace-m4-magpie": ("2029", None),
+        "tsukuyomi": ("2028", None), "kasa-lander-2032": ("2032", None),
+        "au-roo-ver": ("2030", None), "chandrayaan-4": ("2028", None),
+        "clps-2028-landers": ("2028", None), "artemis-nobile-rim-1": ("2028", None),
+    }  # fmt: skip
+    concepts = ("marius-hills-pit", "mare-tranquillitatis-pit", "mare-ingenii-pit", "aristarchus")
+    included = {
+        m
+        for g in ("lunar-assets-japan", "lunar-assets-partners", "artemis-regions",
+                  "lunar-resource-sites")
+        for m in catalog.get("groups", g)["members"]
+    }  # fmt: skip
+    for name in (*dated, *concepts):
+        record = catalog.load("sites")[name]
+        assert record["weight"] > 0.0, name
+        assert catalog.get("needs", record["needs"]), name
+        assert record["terminals"], name
+        assert name in included, name
+    scenario = scenario_from(
+        {
+            "name": "x", "epoch": "2031-03-01T00:00:00 UTC", "duration_days": 1, "options": [],
+            "assets": [{"from": n} for n in (*dated, *concepts)],
+        }
+    )  # fmt: skip
+    there = {n.name for n in expand_nodes(scenario) if len(n.service)}
+    gone = {"lupex", "lunar-cruiser", "kasa-lander-2032"}  # over, and not yet
+    assert there == ({*dated} - gone) | {*concepts}
+    # a weight is the user's to change
+    heavy = scenario.model_copy(
+        update={"assets": tuple(a.model_copy(update={"weight": 9.0}) for a in scenario.assets)}
+    )
+    assert {n.weight for n in expand_nodes(heavy)} == {9.0}
