@@ -294,7 +294,9 @@ class Grid:
     def table(self, states: np.ndarray) -> np.ndarray:
         """A (T, 6) table on this grid."""
         if self._finer == 1:
-            return np.ascontiguousarray(states, dtype=float)
+            fits = states.flags.c_contiguous and states.dtype == float
+            # itself, not a view: its positions are known by it
+            return states if fits else np.ascontiguousarray(states, dtype=float)
 
         def finer():
             return (hermite_many(self._t_s, np.ascontiguousarray(states, float), self.fine_s),)

@@ -552,6 +552,7 @@ def close_links(
     found = each(
         lambda k: pair_links(tracks, access[k], by_name[k[0]], by_name[k[1]], service), keys
     )
+    tracks.on_demand.rest()
     held = dict(zip(keys, found, strict=True))
     out: dict[tuple[str, str], list[LinkPass]] = {}
     for pair in access:

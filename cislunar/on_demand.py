@@ -23,7 +23,7 @@ class OnDemand:
     """
 
     def __init__(self, room_bytes: int = ROOM_BYTES):
-        self._room, self._used = room_bytes, 0
+        self._room, self._used, self._short = room_bytes, 0, False
         self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.RLock()  # a table may be made from others
 
@@ -52,10 +52,18 @@ class OnDemand:
             self._put(key, ((weakref.ref(array), made), sum(a.nbytes for a in made)))
             return made
 
+    def rest(self) -> None:
+        """After a stage that asks for many: lets all go if there never was room for them."""
+        with self._lock:
+            if self._short:
+                self._held.clear()
+                self._used, self._short = 0, False
+
     def _put(self, key, entry) -> None:
         self._held[key] = entry
         self._used += entry[1]
         while self._used > self._room and len(self._held) > 1:
+            self._short = True
             self._drop(next(iter(self._held)))
 
     def _drop(self, key) -> None:

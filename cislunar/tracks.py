@@ -17,6 +17,7 @@ import numpy as np
 
 from cislunar.on_demand import OnDemand
 from cislunar.world import World, build_world
+from orbits.compiled import njit
 from orbits.constants import DEG, MOON_RADIUS_KM
 from orbits.epoch import Epoch
 
@@ -95,11 +96,16 @@ def time_grid(duration_s: float, step_s: float) -> np.ndarray:
     return np.linspace(0.0, duration_s, max(8, math.ceil(duration_s / step_s - 1e-9)) + 1)
 
 
-def _turned(axes: np.ndarray, rate: np.ndarray, body_vector: np.ndarray) -> np.ndarray:
-    return np.concatenate(
-        [np.einsum("tij,i->tj", axes, body_vector), np.einsum("tij,i->tj", rate, body_vector)],
-        axis=1,
-    )
+@njit(cache=True, nogil=True)
+def _turned(axes, rate, body_vector):
+    """A vector (3,) fixed in a body, and its rate, on ICRF axes: (T, 6)."""
+    out = np.empty((axes.shape[0], 6))
+    x, y, z = body_vector
+    for t in range(axes.shape[0]):
+        for j in range(3):
+            out[t, j] = axes[t, 0, j] * x + axes[t, 1, j] * y + axes[t, 2, j] * z
+            out[t, 3 + j] = rate[t, 0, j] * x + rate[t, 1, j] * y + rate[t, 2, j] * z
+    return out
 
 
 def site_vector_km(latitude_deg: float, longitude_deg: float, height_m: float) -> np.ndarray:
