@@ -113,7 +113,7 @@ def test_the_horizon_of_a_smooth_moon_dips(tmp_path, height, place, evidence):
     dip = -np.degrees(np.arccos(R / (R + height)))
     evidence(
         "horizon of a smooth sphere", "-acos(R / (R + h))", found.azimuth_deg.size,
-        np.abs(found.elevation_deg - dip).max(), 2e-5, "deg", "steps of half a pixel",
+        np.abs(found.elevation_deg - dip).max(), 1e-6, "deg", "steps of half a pixel",
     )  # fmt: skip
     # and it stands where the line of sight touches the sphere
     touch = R * np.arccos(R / (R + height)) / 1e3
@@ -148,7 +148,7 @@ def test_a_dome_has_the_outline_of_its_ball(tmp_path, monkeypatch, near, beside,
     evidence(
         "horizon of a dome" + (", far away in squares" if beside else ""),
         "outline of the ball that it is part of", hill.sum(), error.max(),
-        0.2 if beside else 0.015, "deg",
+        0.2 if beside else 0.002, "deg",
         "the distance of a square is known to 2 %" if beside else "a pixel of 20 m at 8 km",
     )  # fmt: skip
     clear = (found.azimuth_deg < 95) | (found.azimuth_deg > 151)
@@ -197,7 +197,7 @@ def test_a_crater_rim_is_level_all_around(tmp_path, form, place, evidence):
     exact = rim_elevation(*shape, 2.0)
     evidence(
         "horizon of a crater rim across a pole and the date line", "closed form of a level rim",
-        360, np.abs(found.elevation_deg - exact).max(), 0.004, "deg",
+        360, np.abs(found.elevation_deg - exact).max(), 0.002, "deg",
         "bilinear curvature of a crest 25 pixels wide",
     )  # fmt: skip
     np.testing.assert_allclose(found.range_km, 20.0, atol=0.5)
@@ -250,7 +250,7 @@ def test_every_pixel_by_brute_force(tmp_path, monkeypatch, near, evidence):
     evidence(
         "horizon of rough terrain" + ("" if near > 500 else ", far away in squares"),
         "every pixel by plain vectors", distant.sum(), max(below, above),
-        0.05 if near > 500 else 0.1, "deg",
+        0.02 if near > 500 else 0.1, "deg",
         "samples half a pixel apart; the distance of a square is known to 2 %",
     )  # fmt: skip
 
@@ -294,7 +294,7 @@ def test_both_projections_tell_the_same(tmp_path, evidence):
     assert np.ptp(one.elevation_deg) > 1.0
     evidence(
         "one terrain in both projections has one horizon", "the other projection", 360,
-        np.abs(one.elevation_deg - other.elevation_deg).max(), 0.05, "deg",
+        np.abs(one.elevation_deg - other.elevation_deg).max(), 0.03, "deg",
         "each grid of 30 m leaves its own bilinear error",
     )  # fmt: skip
 
