@@ -41,7 +41,9 @@ def call(*words, **more) -> str:
         [str(w) for w in words], capture_output=True, text=True, check=False, **more
     )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, words))}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        raise RuntimeError(
+            f"{' '.join(map(str, words))}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
     return done.stdout
 
 
