@@ -36,7 +36,9 @@ class show:
 
         picture = self._still if self._still is not None else still_of(self._figure)
         out = io.BytesIO()
-        picture.savefig(out, format="png", dpi=_DPI, metadata={"Software": None})
+        picture.savefig(
+            out, format="png", dpi=_DPI, bbox_inches="tight", metadata={"Software": None}
+        )
         return {
             "application/vnd.plotly.v1+json": json.loads(self._figure.to_json()),
             "image/png": base64.b64encode(out.getvalue()).decode(),
@@ -75,6 +77,8 @@ def still_of(figure):
             getattr(ax, f"set_{name}lim")(low, high)
         if axis.autorange == "reversed":
             getattr(ax, f"invert_{name}axis")()
+    if layout.xaxis.visible is False and layout.yaxis.visible is False:
+        ax.set_axis_off()
     if layout.yaxis.scaleanchor:
         ax.set_aspect("equal")
     ax.set_title(_plain(layout.title.text), fontsize=10, loc="left")
@@ -157,5 +161,6 @@ def _heatmap(picture, ax, trace):
     if trace.text is not None:
         middle = float(np.mean(drawn.get_clim()))
         for (i, j), word in np.ndenumerate(np.asarray(trace.text)):
-            ink = "white" if not values.mask.any() and values[i, j] < middle else style.INK
-            ax.text(j, i, str(word), ha="center", va="center", fontsize=8, color=ink)
+            dark = not np.ma.getmaskarray(values)[i, j] and values[i, j] < middle
+            ax.text(j, i, str(word), ha="center", va="center", fontsize=8,
+                    color="white" if dark else style.INK)  # fmt: skip
