@@ -63,9 +63,10 @@ class Gathering:
     the asset's own, else ``tcxo``. ``height_sigma_m``: the height is known (terrain) so well.
     ``two_way``: names of spacecraft or Earth stations ranged to and back over their links.
     ``sources``: only these navigation sources. ``signal_correlation_s``: correlation time of the
-    signals' errors, in place of the one that follows from the published rates. ``wander_1h_m``:
-    odometry of a slow user strays so far in an hour (1 sigma, each axis), and ``speed_sigma_m_s``
-    is the error of its speed. ``doppler``, ``ranges``: which of the two are used.
+    signal errors whose rate is not published; the others keep the one that follows from it.
+    ``wander_1h_m``: odometry of a slow user strays so far in an hour (1 sigma, each axis), and
+    ``speed_sigma_m_s`` is the error of its speed. ``doppler``, ``ranges``: which of the two are
+    used.
     """
 
     window_min: float = 60.0
@@ -141,14 +142,14 @@ def _signal_rates(
         word = "" if node.kind == "station" else sise_class(node, china)
         if node.kind != "spacecraft":
             rates.append(0.0)
-        elif correlation_s is not None:
-            rates.append(1.0 / correlation_s)
         else:
             row = next(r for r in uere["sise_1_sigma_m"] if word in str(r["constellation"]).lower())
-            if row.get("velocity_mm_s") is None:
+            if row.get("velocity_mm_s") is not None:
+                rates.append(float(row["velocity_mm_s"]) * 1e-3 / float(row["value"]))
+            elif correlation_s is not None:
+                rates.append(1.0 / correlation_s)
+            else:
                 unknown.append(node.name)
-                continue
-            rates.append(float(row["velocity_mm_s"]) * 1e-3 / float(row["value"]))
     if unknown:
         raise InputError(
             f"how long the signal errors of {', '.join(unknown)} last is not published",
@@ -321,6 +322,7 @@ def accumulate(scene: Scene, user: Node) -> Accumulated:
     return Accumulated(
         user.name, tuple(n.name for n in sources), own, scene.t_s[starts],
         how.step_s * np.arange(epochs), covariance, solved, timed, root, in_window,
+        np.array([1.0 / x if x > 0.0 else math.inf for x in rates.tolist()]),
         positioning_need(user),
     )  # fmt: skip
 

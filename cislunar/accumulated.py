@@ -28,7 +28,8 @@ COLUMNS = (
     "need_rms_m", "need_axes", "reached_frac", "time_to_need_p50_s", "time_to_need_p95_s",
     "horizontal_rms_p50_m", "horizontal_rms_p95_m", "rms_p50_m", "rms_p95_m", "time_rms_p50_m",
     "time_rms_p95_m", "weak_direction", "weak_east_frac", "weak_north_frac", "weak_up_frac",
-    "weak_clock_frac", "weak_sigma_m", "undetermined",
+    "weak_clock_frac", "weak_sigma_m", "undetermined", "signal_correlation_min_s",
+    "signal_correlation_max_s",
 )  # fmt: skip
 TEXT = ("asset", "clock", "need_axes", "weak_direction")
 # a position less certain than the Moon's radius is none
@@ -47,6 +48,7 @@ class Accumulated:
     ``solved`` (N, K): elsewhere it is 0, and the information on the place singular or weaker than
     the Moon's radius; time is in it where ``timed`` (N, K), and never from Doppler alone.
     ``information_root`` (N, 4, 4) with R^T R the information at the end, in the same order.
+    ``correlation_s`` (S,): how long each source's signal error lasts, infinite where constant.
     ``source_names``: who is in view at all, ``sources_in_window`` (N,) how many from each start.
     ``need``: the asset's finest positioning need.
     """
@@ -61,6 +63,7 @@ class Accumulated:
     timed: np.ndarray = field(repr=False)
     information_root: np.ndarray = field(repr=False)
     sources_in_window: np.ndarray = field(repr=False)
+    correlation_s: np.ndarray = field(repr=False)
     need: Any = None
 
     def error_m(self, axes: str = "3d", basis: str = "rms") -> np.ma.MaskedArray:
@@ -197,6 +200,9 @@ class Accumulated:
         for name in ("direction", "east_frac", "north_frac", "up_frac", "clock_frac", "sigma_m"):
             row[f"weak_{name}"] = middle[f"weak_{name}"]
         row["undetermined"] = int(middle["undetermined"])
+        lasts = self.correlation_s[np.isfinite(self.correlation_s)]
+        row["signal_correlation_min_s"] = float(lasts.min()) if lasts.size else None
+        row["signal_correlation_max_s"] = float(lasts.max()) if lasts.size else None
         return row
 
     def _repr_html_(self) -> str:

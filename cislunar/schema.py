@@ -408,7 +408,7 @@ class Accumulation(Record):
     two_way: tuple[Name, ...] = key("spacecraft and Earth stations ranged to and back", ())
     sources: tuple[Name, ...] | None = key("only these navigation sources; absent: all")
     signal_correlation_s: Annotated[float, Range(0, 1e9, "s", low_open=True)] | None = key(
-        "how long signal errors last, s; absent: from their published rates"
+        "how long signal errors last whose rate is not published, s"
     )
     wander_1h_m: NonNegative = key("how far a slow user's odometry strays in an hour, m", 0.0)
     speed_sigma_m_s: NonNegative = key("error of a slow user's speed, 1 sigma, m/s", 0.0)

@@ -28,7 +28,8 @@ def _curves(results, asset: str | None):
     table: Any = results.accumulated_positioning
     need: Any = table.loc[table["asset"] == asset, "need_rms_m"].iloc[0]
     has_need = need is not None and need == need and str(need) != "<NA>"
-    return asset, frame[frame["asset"] == asset], float(need) if has_need else None
+    mine = frame[frame["asset"] == asset]
+    return asset, mine, float(need) if has_need else None  # type: ignore[arg-type]
 
 
 def _lines(frame, text: Text):
