@@ -205,7 +205,7 @@ def _solve(pieces, rules, budget, *, whole, time_limit_s) -> Best:
     def ask(aim, rows, limits):
         found = milp(
             aim, integrality=integral, bounds=Bounds(0.0, 1.0),
-            constraints=LinearConstraint(rows, -np.inf, np.array(limits)),
+            constraints=LinearConstraint(rows, ub=np.array(limits)),  # pyright: ignore[reportArgumentType]
             options={"time_limit": time_limit_s, "mip_rel_gap": 0.0},
         )  # fmt: skip
         if found.x is None:

@@ -43,6 +43,7 @@ PORTFOLIO_COLUMNS = (
     "option", "nation", "cost_oku_jpy", "available_from", "gap_hours_filled",
     "share_filled_frac", "gap_hours_per_oku_jpy", "order", "name_en", "name_ja",
     "cumulative_cost_oku_jpy", "cumulative_gap_hours_filled", "cumulative_share_filled_frac",
+    "cost_low_oku_jpy", "cost_high_oku_jpy",
 )  # fmt: skip
 _NUMBERS = {
     "cost_oku_jpy", "gap_hours_filled", "share_filled_frac", "gap_hours_per_oku_jpy",
@@ -171,11 +172,33 @@ def choose_portfolio(
         other = search.greedy(best)
         if search.filled_h(other) > search.filled_h(chosen) + LEAST_GAIN_H:
             chosen = other
-    rows, done, cost = [], 0.0, 0.0
     base_h = asked.total_h(())
-    for order, name in enumerate(chosen, start=1):
-        option = pool[name]
-        filled = base_h - asked.total_h(chosen[:order])
+    frame = portfolio_frame(
+        [pool[name] for name in chosen], lambda ids: base_h - asked.total_h(ids), base_h
+    )
+    final = Evaluator(verify, asked.needed) if verify else asked
+    verified = base_h - sum(final.unserved_h(chosen, afresh=True).values()) if chosen else 0.0
+    frame.attrs = {
+        "method": "greedy by marginal gap hours per cost, rerun at each step; no guarantee",
+        "budget_oku_jpy": float(budget_oku_jpy),
+        "evaluations": asked.count,
+        "complete": not search.cut_short,
+        "verified_gap_hours": verified,
+    }
+    return frame
+
+
+def portfolio_frame(
+    chosen: Sequence[Option], filled_h: Callable[[list[str]], float], base_h: float
+) -> pd.DataFrame:
+    """Rows of ``portfolio.csv``: the options of a set in the order given, with running totals.
+
+    ``filled_h(ids)``: hours that a set fills, of ``base_h`` unserved without options.
+    """
+    rows, done, cost = [], 0.0, 0.0
+    names = [option.id for option in chosen]
+    for order, option in enumerate(chosen, start=1):
+        filled = filled_h(names[:order])
         gain, done = filled - done, filled
         cost += option.cost_oku_jpy
         rows.append(
@@ -190,17 +213,7 @@ def choose_portfolio(
                 "cumulative_share_filled_frac": filled / base_h if base_h > 0 else None,
             }
         )
-    frame = _table(rows, PORTFOLIO_COLUMNS)
-    final = Evaluator(verify, asked.needed) if verify else asked
-    verified = base_h - sum(final.unserved_h(chosen, afresh=True).values()) if chosen else 0.0
-    frame.attrs = {
-        "method": "greedy by marginal gap hours per cost, rerun at each step; no guarantee",
-        "budget_oku_jpy": float(budget_oku_jpy),
-        "evaluations": asked.count,
-        "complete": not search.cut_short,
-        "verified_gap_hours": verified,
-    }
-    return frame
+    return _table(rows, PORTFOLIO_COLUMNS)
 
 
 class _Search:

@@ -127,7 +127,7 @@ class OpenFixes:
             marks[place] = (user.mark, window.start_s.tobytes(), window.end_s.tobytes())
             tasks.setdefault(marks[place], (user, window))
         with ThreadPoolExecutor(2) as pool:
-            done = pool.map(lambda task: self._one(*task, names, out), tasks.values())
+            done = pool.map(lambda task: self._one(task[0], task[1], names, out), tasks.values())
             found = dict(zip(tasks, done, strict=True))
         return {place: found[mark] for place, mark in marks.items()}
 

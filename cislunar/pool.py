@@ -58,6 +58,7 @@ class WholePool:
         self.base, self.base_served = base, dict(served)
         self.span_s = base.tracks.span_s
         self._base_names = frozenset(base.by_name)
+        self._touching: dict[Key, frozenset[str]] = {}
         self._comms: dict[frozenset[str], dict[Key, Intervals]] = {}
         given = (self.all.links, self.all.access, self.all.nodes, scenario.policy, self.all.tracks)
         table = contact_table(*given)
@@ -71,6 +72,11 @@ class WholePool:
             if key[1] != "positioning" and self._reach[key[0]]
         )
         self._table = _within(table, open_)
+
+    @property
+    def contacts(self) -> int:
+        """Contacts of all nodes together in the time that is open without options."""
+        return len(self._table)
 
     def gap(self, key: Key) -> Intervals:
         """The time in which a place and service is unserved without options."""
@@ -99,6 +105,11 @@ class WholePool:
 
     def touching(self, key: Key) -> frozenset[str]:
         """The options that could change what a place gets of a service."""
+        if key not in self._touching:
+            self._touching[key] = self._touches(key)
+        return self._touching[key]
+
+    def _touches(self, key: Key) -> frozenset[str]:
         place, service = key
         if service != "positioning":
             inside = self._reached(_within(self._table, self.gap(key)))[place]
@@ -146,7 +157,7 @@ class WholePool:
         return {key: found[key[0]] for key in windows}
 
 
-def inside_names(table: ContactTable, names: frozenset[str]) -> set[str]:
+def inside_names(table: ContactTable, names: frozenset[str]) -> frozenset[str]:
     """Those of the names that the table knows."""
     return names & set(table.names)
 

@@ -42,6 +42,10 @@ TABLES = {
     "gap_causes": "gap_causes.csv",
     "fills": "fills.csv",
     "portfolio": "portfolio.csv",
+    "attribution": "attribution.csv",
+    "frontier": "frontier.csv",
+    "economics": "economics.csv",
+    "cash_by_fiscal_year": "cash_by_fiscal_year.csv",
 }
 
 # written where the scenario asks for positioning over time
@@ -191,7 +195,9 @@ def write_products(results: Results, folder: Path) -> None:
     _write_text(folder / "scenario.resolved.yaml", resolved_yaml(results.scenario, files))
     _write_ephemerides(results, folder)
     for attribute, name in TABLES.items():
-        rounded(getattr(results, attribute)).to_csv(folder / name, index=False, lineterminator="\n")
+        frame = getattr(results, attribute)
+        if len(frame.columns):  # results made by hand may lack a table
+            rounded(frame).to_csv(folder / name, index=False, lineterminator="\n")
     gathered = GATHERED if results.scenario.accumulation is not None else ()
     if any(n.path is not None for n in results.nodes):
         gathered += ("traverse",)

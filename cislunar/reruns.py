@@ -37,36 +37,39 @@ class Reruns:
         ephemeris: De440,
         on_rerun: Callable[[], None] = lambda: None,
     ):
-        self._base, self._uere, self._ephemeris = base, uere, ephemeris
-        self._memory, self._on_rerun = Memory(), on_rerun
+        self.base, self.uere, self.ephemeris = base, uere, ephemeris
+        self.memory, self._on_rerun = Memory(), on_rerun
+        self.served = {k: served[k] for k in needed if k in served}
         self._span = (0.0, base.tracks.span_s)
-        self.unserved = unserved_seconds({k: served[k] for k in needed if k in served}, self._span)
+        self.unserved = unserved_seconds(self.served, self._span)
 
-    def fly_pool(self) -> None:
-        """Flies the spacecraft of all options at once, over both cores; faults come up later."""
-        scenario = self._base.scenario
+    def fly_pool(self) -> frozenset[str]:
+        """The options whose spacecraft could not be flown; flies all at once, over both cores."""
+        scenario = self.base.scenario
         craft = [
-            node
+            (option.id, node)
             for option in scenario.options
             if not option.not_computable
             for node in nodes_of(option.adds, scenario)
             if node.kind == "spacecraft"
         ]
 
-        def fly(node) -> None:
+        def fly(task) -> str | None:
+            option, node = task
             try:
-                build_trajectories(scenario, [node], self._ephemeris, workers=1)
+                build_trajectories(scenario, [node], self.ephemeris, workers=1)
             except CislunarError:
-                return  # the option that wants it says so when it is run
+                return option  # it says so when it is run
+            return None
 
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(fly, craft))
+            return frozenset(filter(None, pool.map(fly, craft)))
 
     def __call__(self, ids: tuple[str, ...]) -> dict[Key, float]:
         if not ids:
             return dict(self.unserved)
-        base = self._base
-        more = extended(base, add_options(base.scenario, ids), self._ephemeris, self._memory)
+        base = self.base
+        more = extended(base, add_options(base.scenario, ids), self.ephemeris, self.memory)
         given = (more.links, more.access, more.nodes, base.scenario.policy, more.tracks)
         rules, ranging = base.scenario.contention, more.ranging
         if rules is None or rules.method == "none":
@@ -81,7 +84,7 @@ class Reruns:
         corrects = any(n.correction_radius_km for n in more.nodes if n.name not in base.by_name)
         if ranging is not base.ranging or corrects:
             fixes: PositioningResult = score_positioning(
-                more.tracks, more.nodes, ranging, self._uere,
+                more.tracks, more.nodes, ranging, self.uere,
                 policy=base.scenario.policy, served_only=True,
             )  # fmt: skip
             found |= {(place, "positioning"): spans for place, spans in fixes.served.items()}

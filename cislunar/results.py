@@ -50,6 +50,10 @@ class Results:
     coverage: xarray.Dataset | None
     manifest: dict[str, Any]
     provenance: dict[str, Any] = field(default_factory=dict)
+    attribution: pd.DataFrame = field(default_factory=pd.DataFrame)
+    frontier: pd.DataFrame = field(default_factory=pd.DataFrame)
+    economics: pd.DataFrame = field(default_factory=pd.DataFrame)
+    cash_by_fiscal_year: pd.DataFrame = field(default_factory=pd.DataFrame)
     accumulated_positioning: pd.DataFrame = field(default_factory=pd.DataFrame)
     accumulated_against_time: pd.DataFrame = field(default_factory=pd.DataFrame)
 

@@ -370,6 +370,9 @@ class Option(Sourced):
     available_from: Date | None = key("first year of service")
     available_basis: str | None = key("why that year")
     lifetime_years: Annotated[float, Range(0, 200, "years", low_open=True)] | None = key("life")
+    development_years: Annotated[int, Range(1, 30, "years", whole=True)] | None = key(
+        "fiscal years over which the cost is spent; absent: those of a like published project"
+    )
     maturity_trl: Annotated[int, Range(1, 9, whole=True)] | None = key("technology readiness")
     requires: tuple[dict[str, Any], ...] = key("what must exist: list of {any_of: [...]}", ())
     stationkeeping_m_s_per_year: NonNegative | None = key("cost to stay, m/s a year")

@@ -8,8 +8,9 @@ and where they differ, only the time in which they differ is looked at again. Wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -34,13 +35,39 @@ class Explored:
     runs: int
     sets: int
 
-    def total_s(self, chosen: frozenset[str]) -> dict[Hashable, float]:
-        """Served seconds of each key with these options, at most one of each group."""
-        at = tuple(
-            next((k + 1 for k, name in enumerate(group) if name in chosen), 0)
-            for group in self.groups
-        )
-        return {key: float(table[at]) for key, table in self.served_s.items()}
+    @property
+    def keys(self) -> tuple[Hashable, ...]:
+        """The keys in the order of ``gained_s``."""
+        return tuple(self.served_s)
+
+    def gained_s(self, chosen: Collection[str]) -> np.ndarray:
+        """Seconds that a set, at most one of each group, serves beyond nothing: (keys,)."""
+        return self._gained[self._at(chosen)]
+
+    def total_gained_s(self, chosen: Collection[str]) -> float:
+        """The sum of ``gained_s`` over all keys."""
+        return float(self._total[self._at(chosen)])
+
+    def _at(self, chosen: Collection[str]) -> tuple[int, ...]:
+        at = [0] * len(self.groups)
+        for name in chosen:
+            if name in self._place:
+                axis, k = self._place[name]
+                at[axis] = k
+        return tuple(at)
+
+    @cached_property
+    def _place(self) -> dict[str, tuple[int, int]]:
+        return {n: (a, k + 1) for a, group in enumerate(self.groups) for k, n in enumerate(group)}
+
+    @cached_property
+    def _gained(self) -> np.ndarray:
+        table = np.stack([self.served_s[k] for k in self.keys], axis=-1)
+        return table - table[(0,) * len(self.groups)]
+
+    @cached_property
+    def _total(self) -> np.ndarray:
+        return self._gained.sum(axis=-1)
 
 
 def explore(

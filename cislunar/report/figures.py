@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cislunar.plots import bars, graph, maps, orbits, timeline
+from cislunar.plots import bars, frontier, graph, maps, orbits, timeline
 from cislunar.report.answer import needs_table
 from cislunar.text import Text
 
@@ -29,6 +29,8 @@ def figures(results, text: Text) -> dict[str, dict]:
             out[f"gaps-{service}"]["layout"]["annotations"] = []
     if len(results.fills) and results.fills["gap_hours_filled"].notna().any():
         out["fills"] = bars.fills(results, text)
+    if len(results.frontier) > 1:
+        out["portfolio"] = frontier.frontier(results, text)
     if len(results.contacts):
         out["network"] = graph.network(results, None, text)
         del out["network"]["layout"]["title"]
@@ -83,7 +85,8 @@ def _map_note(coverage, variable, region, text):
 def tabs(drawn: dict[str, dict], text: Text) -> dict[str, list[tuple[str, str, str]]]:
     """The tabs of each section: ``{section: [(figure name, label, note)]}``."""
     out: dict[str, list[tuple[str, str, str]]] = {
-        "timeline": [], "map": [], "orbits": [], "gaps": [], "fills": [], "network": [],
+        "timeline": [], "map": [], "orbits": [], "gaps": [], "fills": [], "portfolio": [],
+        "network": [],
     }  # fmt: skip
     for name, spec in drawn.items():
         section, _, rest = name.partition("-")

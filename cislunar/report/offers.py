@@ -7,6 +7,7 @@ from typing import Any
 from cislunar import display as fmt
 from cislunar.plots import style
 from cislunar.plots.bars import option_label
+from cislunar.report import worth
 from cislunar.report.cells import Cell, Row, head, number
 from cislunar.text import Text, keys
 
@@ -183,7 +184,7 @@ def portfolio(results, text: Text) -> dict[str, Any]:
 def _cautions(results, chosen, budget, text) -> list[str]:
     if not chosen:
         return []
-    out = [text("portfolio.greedy")]
+    out = worth.method(results, text)
     low = [r.get("cost_low_oku_jpy") for r in chosen]
     high = [r.get("cost_high_oku_jpy") for r in chosen]
     if not any(map(fmt.missing, [*low, *high])):

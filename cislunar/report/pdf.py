@@ -104,6 +104,12 @@ def _data(results, text, pictures):
                 **_table(words[k]["head"], words[k]["rows"], "annex"),
             }
             for k in ANNEX if words[k]["rows"]
+        ] + [
+            {
+                "title": part["title"], "lead": part["lead"],
+                **_table(part["head"], part["rows"], "annex"),
+            }
+            for part in words["worth"]
         ],
     }  # fmt: skip
     for k in ("assumptions", "sources"):

@@ -1,0 +1,184 @@
+"""What service costs in a reader's terms: yen an hour and an asset-day, cash by fiscal year.
+
+Costs are the records' own, in 億円 (1e8 yen) at the prices that they were estimated in; nothing is
+escalated or discounted. Development is spent evenly over whole Japanese fiscal years (April to
+March) before service starts: as many as the record says (``development_years``), else those of the
+published project named in ``PROJECT_YEARS``. Operations are the record's annual figure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from cislunar.options import Option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+YEAR_DAYS = 365.25
+MAN_PER_OKU = 1e4  # 万円 in 億円
+# what is added -> (years of development, catalogue record that had them): an assumption by likeness
+PROJECT_YEARS = {"craft": (4, "arkedge-ssf"), "surface": (5, "ssf-phase2-polar"),
+                 "station": (2, "gs-13m")}  # fmt: skip
+# published figures that costs are set beside: column -> catalogue record
+COMPARED = {
+    "regular_flights": "regular-flight", "ssf_navigation_themes": "sat-100kg-nav",
+    "stations_13m": "gs-13m", "stations_35m": "gs-35m",
+}  # fmt: skip
+ECONOMICS_COLUMNS = (
+    "option", "life_cost_oku_jpy", "life_cost_low_oku_jpy", "life_cost_high_oku_jpy",
+    "gap_hours_a_year", "man_jpy_per_gap_hour", "man_jpy_per_gap_hour_low",
+    "man_jpy_per_gap_hour_high", "man_jpy_per_asset_day", *COMPARED, "basis",
+)  # fmt: skip
+CASH_COLUMNS = (
+    "fiscal_year", "development_oku_jpy", "operations_oku_jpy", "total_oku_jpy",
+    "total_low_oku_jpy", "total_high_oku_jpy", "cumulative_oku_jpy", "options_in_service",
+    "gap_hours_filled", "share_filled_frac",
+)  # fmt: skip
+
+
+def fiscal_year(date: str) -> int:
+    """The Japanese fiscal year (April to March) of a date ``YYYY[-MM[-DD]]``.
+
+    A year or month alone counts from its end, as service dates do.
+
+    >>> fiscal_year("2030-03-31"), fiscal_year("2030-04-01"), fiscal_year("2030")
+    (2029, 2030, 2030)
+    """
+    year, month, _ = _start(date)
+    return year if month >= 4 else year - 1
+
+
+def _start(date: str) -> tuple[int, int, int]:
+    parts = [int(p) for p in str(date).split("-")]
+    year, month = parts[0], parts[1] if len(parts) > 1 else 12
+    return year, month, parts[2] if len(parts) > 2 else 31 if len(parts) == 1 else 28
+
+
+def years_of(option: Option) -> tuple[int, str]:
+    """Years of development of an option and what says so: its record, or a published project."""
+    if option.development_years:
+        return int(option.development_years), "record"
+    adds = option.adds
+    if any(adds.get(k) for k in ("spacecraft", "constellations", "spacecraft_terminals")):
+        return PROJECT_YEARS["craft"]
+    return PROJECT_YEARS["surface" if adds.get("assets") else "station"]
+
+
+def economics_frame(
+    options: Sequence[Option], filled_h: Mapping[str, float], span_days: float
+) -> pd.DataFrame:
+    """Rows of ``economics.csv``: each option over its life (億円, 万円 an hour, an asset-day).
+
+    Every year of life is taken to fill what the span did. ``filled_h`` are the hours of asset and
+    service that each fills in the span; an asset-day is 24 of them. The last columns are the cost
+    in units of published ones.
+    """
+    import pandas as pd
+
+    from cislunar import catalog
+
+    unit = {name: float(catalog.find(record)["jpy_oku"]) for name, record in COMPARED.items()}
+    rows = []
+    for option in options:
+        if option.id not in filled_h or not option.lifetime_years:
+            continue
+        a_year = filled_h[option.id] * YEAR_DAYS / span_days
+        run = (option.annual_operations_oku_jpy or 0.0) * option.lifetime_years
+        mid, low, high = (
+            (option.cost_oku_jpy if c is None else c) + run
+            for c in (None, option.cost_low_oku_jpy, option.cost_high_oku_jpy)
+        )
+        hours = a_year * option.lifetime_years
+
+        def price(cost, hours=hours):
+            return cost * MAN_PER_OKU / hours if hours > 1e-3 else None
+
+        per_hour = price(mid)
+        rows.append((
+            option.id, mid, low, high, a_year, per_hour, price(low), price(high),
+            None if per_hour is None else 24.0 * per_hour,
+            *(option.cost_oku_jpy / unit[name] for name in COMPARED),
+            f"life {option.lifetime_years:g} years; catalogue: " + ", ".join(COMPARED.values()),
+        ))  # fmt: skip
+    frame = pd.DataFrame(rows, columns=list(ECONOMICS_COLUMNS))
+    return frame.astype({c: "Float64" for c in ECONOMICS_COLUMNS[1:-1]})
+
+
+def cash_frame(
+    chosen: Sequence[Option],
+    filled_h: Callable[[Sequence[str]], float],
+    gap_h: float,
+    span_days: float,
+) -> pd.DataFrame:
+    """Rows of ``cash_by_fiscal_year.csv``: 億円 spent and hours filled in each fiscal year.
+
+    ``filled_h(ids)`` are the hours that a set fills in the span; a year fills in proportion to
+    the days that each set is in service, from ``available_from`` for ``lifetime_years``. An option
+    whose record states neither has no place in the table.
+    """
+    import pandas as pd
+
+    chosen = [o for o in chosen if o.available_from and o.lifetime_years]
+    if not chosen:
+        return pd.DataFrame(columns=list(CASH_COLUMNS))
+    spans = {o.id: _service_days(o) for o in chosen}
+    first = min(fiscal_year(o.available_from) - years_of(o)[0] for o in chosen)
+    last = max(_year_of_day(end - 1e-6) for _, end in spans.values())
+    rows, total = [], 0.0
+    for year in range(first, last + 1):
+        low_day, high_day = _first_day(year), _first_day(year + 1)
+        built = {"": 0.0, "low": 0.0, "high": 0.0}
+        run = 0.0
+        for o in chosen:
+            begin, years = fiscal_year(o.available_from), years_of(o)[0]
+            if begin - years <= year < begin:
+                for which in built:
+                    name = f"cost_{which}_oku_jpy" if which else "cost_oku_jpy"
+                    cost = getattr(o, name)
+                    built[which] += (o.cost_oku_jpy if cost is None else cost) / years
+            share = _overlap(spans[o.id], (low_day, high_day)) / YEAR_DAYS
+            run += (o.annual_operations_oku_jpy or 0.0) * share
+        cuts = sorted({low_day, high_day, *(d for s in spans.values() for d in s
+                                            if low_day < d < high_day)})  # fmt: skip
+        hours, seen = 0.0, set()
+        for a, b in pairwise(cuts):
+            there = [o.id for o in chosen if spans[o.id][0] <= a and spans[o.id][1] >= b]
+            seen |= set(there)
+            hours += filled_h(there) * (b - a) / span_days
+        total += built[""] + run
+        whole = gap_h * (high_day - low_day) / span_days
+        rows.append((
+            year, built[""], run, built[""] + run, built["low"] + run, built["high"] + run,
+            total, " + ".join(o.id for o in chosen if o.id in seen), hours,
+            hours / whole if whole > 0 else None,
+        ))  # fmt: skip
+    frame = pd.DataFrame(rows, columns=list(CASH_COLUMNS))
+    return frame.astype({c: "Float64" for c in CASH_COLUMNS if c.endswith(("jpy", "ed", "frac"))})
+
+
+def _day(year: int, month: int, day: int) -> float:
+    # the calendar, not the ephemerides' span: what is built in 2032 may serve beyond 2050
+    return float((date(year, month, day) - date(2000, 1, 1)).days)
+
+
+def _first_day(year: int) -> float:
+    return _day(year, 4, 1)
+
+
+def _year_of_day(day: float) -> int:
+    year = 2000 + math.floor(day / YEAR_DAYS)
+    return next(y for y in (year + 1, year, year - 1, year - 2) if _first_day(y) <= day)
+
+
+def _service_days(option: Option) -> tuple[float, float]:
+    begin = _day(*_start(option.available_from))
+    return begin, begin + (option.lifetime_years or 0.0) * YEAR_DAYS
+
+
+def _overlap(a: tuple[float, float], b: tuple[float, float]) -> float:
+    return max(min(a[1], b[1]) - max(a[0], b[0]), 0.0)

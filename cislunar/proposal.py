@@ -1,0 +1,150 @@
+"""What a run says about its options: ranking, best set, shares, frontier, money by year.
+
+Where nobody contends, all options stand in one situation and every set of those that matter is
+known; the best is then the best of all of them. Otherwise each set is rerun, and the set found by
+greedy search is printed with what no set can exceed. Either way the chosen set is run once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cislunar.economics import cash_frame, economics_frame
+from cislunar.fill import Evaluator, choose_portfolio, portfolio_frame, rank_options
+from cislunar.options import node_tags, read_option
+from cislunar.pool import WholePool
+from cislunar.portfolio import Worth, attribute, attribution_frame, find_worth, frontier_frame
+from cislunar.reruns import Reruns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GREEDY_RERUNS = 12  # beyond the single options: a run must end within a minute
+MOST_CONTACTS = 40_000  # in open time; with more, live paths through a whole pool take too long
+NEXT_OKU = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """The tables of the options of a run, and how they were made (``notes``, for the manifest)."""
+
+    fills: pd.DataFrame
+    portfolio: pd.DataFrame
+    attribution: pd.DataFrame
+    frontier: pd.DataFrame
+    economics: pd.DataFrame
+    cash: pd.DataFrame
+    notes: dict[str, Any] = field(default_factory=dict)
+    worth: Worth | None = None
+
+
+def propose(
+    reruns: Reruns, budget_oku_jpy: float | None, on_option: Callable[[], None] = lambda: None
+) -> Proposal:
+    """The proposal of a run's pool; costs at mid, hours as in ``fills.csv``."""
+    base, scenario = reruns.base, reruns.base.scenario
+    failed = reruns.fly_pool()
+    options = [read_option(o) for o in scenario.options]
+    whole = _whole(reruns, failed)
+
+    def evaluate(ids: tuple[str, ...]) -> Mapping[tuple[str, str], float]:
+        on_option()
+        if whole is None or not all(i in whole.names for i in ids):
+            return reruns(ids)
+        touched = {k for k in reruns.unserved if any(i in whole.touching(k) for i in ids)}
+        found = whole.served(ids, {k: whole.gap(k) for k in touched})
+        return {k: s - found[k].total_s if k in touched else s for k, s in reruns.unserved.items()}
+
+    asked = Evaluator(evaluate, reruns.unserved)
+    tags = node_tags(base.nodes, scenario.policy.permits)
+    weights = {n.name: n.weight for n in base.nodes if n.kind == "asset"}
+    fills = rank_options(
+        scenario.options, asked, reruns.unserved, weights=weights, present=tags,
+        end_utc=scenario.start.utc_text(scenario.duration_s),
+    )  # fmt: skip
+    rows = fills.dropna(subset=["gap_hours_filled"]).to_dict(orient="records")
+    single_h = {str(r["option"]): float(r["gap_hours_filled"]) for r in rows}
+    days = scenario.duration_s / 86400.0
+    money = economics_frame(options, single_h, days)
+    budget = budget_oku_jpy or 0.0
+    # an option that only puts terminals on another's craft is outside the sets; if it matters,
+    # only reruns tell what it does beside others
+    apart = [o.id for o in options if whole is None or o.id not in whole.names]
+    if whole is None or any(single_h.get(i, 0.0) > 1e-3 for i in apart):
+        chosen = choose_portfolio(
+            scenario.options, asked, reruns.unserved, budget, present=tags,
+            max_evaluations=GREEDY_RERUNS, verify=reruns,
+        )  # fmt: skip
+        return _greedy(chosen, fills, money, options, asked, days)
+    worth = find_worth(whole, options, single_h, tags)
+    _, hours, best = worth.best(budget)
+    chosen = portfolio_frame(
+        [worth.pool[i] for i in worth.in_order(best)], worth.total_h, asked.total_h(())
+    )
+    verified = asked.total_h(()) - sum(reruns(tuple(best)).values()) / 3600.0 if best else 0.0
+    bound = max(worth.bound_h(budget), hours)
+    more_cost, more_hours, more = worth.best(budget + NEXT_OKU)
+    notes = {
+        "method": "enumeration", "budget_oku_jpy": budget, "sets": len(worth.sets),
+        "sets_run": sum(part.runs for part in worth.explored),
+        "gap_hours_filled": hours, "verified_gap_hours": verified, "bound_gap_hours": bound,
+        "left_out": [*worth.rest, *apart],
+        "next": {
+            "oku_jpy": NEXT_OKU, "gap_hours": max(more_hours - hours, 0.0),
+            "cost_oku_jpy": more_cost, "options": worth.in_order(more),
+        },
+    }  # fmt: skip
+    chosen.attrs |= notes
+    found, keys = attribute(worth, single_h)
+    return Proposal(
+        fills, chosen, attribution_frame(worth, found, keys), frontier_frame(worth, budget), money,
+        cash_frame([worth.pool[i] for i in worth.in_order(best)], worth.total_h,
+                   sum(worth.gap_h.values()), days),
+        notes, worth,
+    )  # fmt: skip
+
+
+def _whole(reruns: Reruns, failed: frozenset[str]) -> WholePool | None:
+    """All options that can stand side by side, or None where sets must be rerun one by one."""
+    scenario = reruns.base.scenario
+    rules = scenario.contention
+    if rules is not None and rules.method != "none":
+        return None
+    options = [
+        o
+        for o in scenario.options
+        if not o.not_computable and o.id not in failed and not o.adds.spacecraft_terminals
+    ]
+    if not options:
+        return None
+    whole = WholePool(
+        reruns.base, reruns.served, options, reruns.uere, reruns.ephemeris, reruns.memory
+    )
+    return whole if whole.contacts <= MOST_CONTACTS else None
+
+
+def _greedy(chosen, fills, money, options, asked, days) -> Proposal:
+    import pandas as pd
+
+    from cislunar.portfolio import ATTRIBUTION_COLUMNS, FRONTIER_COLUMNS
+
+    pool = {o.id: o for o in options}
+    names = chosen["option"].tolist()
+    base_h = asked.total_h(())
+    notes = {
+        "method": "greedy", "budget_oku_jpy": chosen.attrs["budget_oku_jpy"],
+        "gap_hours_filled": float(chosen["gap_hours_filled"].sum()),
+        "verified_gap_hours": chosen.attrs["verified_gap_hours"],
+        "bound_gap_hours": base_h,  # nothing fills more than all gaps
+    }  # fmt: skip
+
+    def filled_h(ids):
+        return base_h - asked.total_h(ids)
+
+    return Proposal(
+        fills, chosen, pd.DataFrame(columns=list(ATTRIBUTION_COLUMNS)),
+        pd.DataFrame(columns=list(FRONTIER_COLUMNS)), money,
+        cash_frame([pool[i] for i in names], filled_h, base_h, days), notes,
+    )  # fmt: skip

@@ -1,0 +1,157 @@
+"""How the set of options was found, who is to be credited, and what it costs year by year."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cislunar import display as fmt
+from cislunar.plots.bars import option_label
+from cislunar.report.cells import Cell, Row, head, number
+from cislunar.text import Text
+
+
+def method(results, text: Text) -> list[str]:
+    """Sentences: how the set was found, how far from the best it can be, what more would buy."""
+    notes = results.manifest.get("portfolio") or {}
+    if not notes or results.portfolio.empty:
+        return []
+    hours = float(notes["gap_hours_filled"])
+    bound = float(notes["bound_gap_hours"])
+    said = {
+        "hours": fmt.number(hours), "verified": fmt.number(notes["verified_gap_hours"]),
+        "bound": fmt.number(bound), "lacks": fmt.number(max(bound - hours, 0.0)),
+    }  # fmt: skip
+    if notes["method"] != "enumeration":
+        return [text("portfolio.greedy"), text("portfolio.trivial_bound", **said),
+                text("portfolio.verified", **said)]  # fmt: skip
+    out = [text("portfolio.exact", sets=f"{notes['sets']:,}"), text("portfolio.verified", **said)]
+    left_out = len(notes["left_out"])
+    if left_out:
+        out.append(text("portfolio.bound", count=left_out, **said))
+    more = notes["next"]
+    if float(more["gap_hours"]) >= 0.05:
+        out.append(
+            text("portfolio.next", oku=fmt.oku(more["oku_jpy"]), gain=fmt.number(more["gap_hours"]),
+                 names=_names(results, more["options"], text))
+        )  # fmt: skip
+    else:
+        out.append(text("portfolio.next_nothing", oku=fmt.oku(more["oku_jpy"])))
+    return out
+
+
+def parts(results, text: Text) -> list[dict[str, Any]]:
+    """Tables below the chosen set: shares, frontier, money by hour, money by fiscal year."""
+    found = (_shares(results, text), _frontier(results, text), _money(results, text),
+             _cash(results, text))  # fmt: skip
+    return [part for part in found if part["rows"]]
+
+
+def _part(name: str, columns, rows, text: Text, words: int = 1) -> dict[str, Any]:
+    return {
+        "id": name, "title": text(f"worth.{name}"), "lead": text(f"worth.{name}_lead"),
+        "head": head(text, *columns, numbers=columns[words:]), "rows": rows,
+    }  # fmt: skip
+
+
+def _names(results, ids, text: Text) -> str:
+    known = {str(r["option"]): r for r in results.fills.to_dict(orient="records")}
+    names = [option_label(known[i], text.language) if i in known else i for i in ids]
+    return text("list.joiner").join(names)
+
+
+def _shares(results, text: Text) -> dict[str, Any]:
+    frame: Any = results.attribution
+    columns = ("option", "shapley", "shapley_share", "add_one", "leave_one_out", "by_service")
+    if frame.empty:
+        return _part("shares", columns, [], text)
+    whole = frame[frame["place"] == "all"]
+    rows = []
+    total = whole[whole["service"] == "all"].sort_values("shapley_h", ascending=False)
+    for r in total.to_dict(orient="records"):
+        own = whole[(whole["option"] == r["option"]) & (whole["service"] != "all")]
+        by = [
+            f"{text('service.' + s)} {fmt.number(h)}"
+            for s, h in zip(own["service"], own["shapley_h"], strict=True)
+            if abs(float(h)) >= 0.05
+        ]
+        rows.append(
+            Row((
+                Cell(option_label(r, text.language), "w"), number(fmt.number(r["shapley_h"])),
+                number(fmt.percent(r["shapley_share_frac"])), number(fmt.number(r["add_one_h"])),
+                number(fmt.number(r["leave_one_out_h"])),
+                Cell(text("list.joiner").join(by) or fmt.NONE, "m"),
+            ))
+        )  # fmt: skip
+    rows.append(
+        Row((Cell(text("gaps.all")), number(fmt.number(float(total["shapley_h"].sum()))),
+             number(fmt.percent(1.0)), number(fmt.number(float(total["add_one_h"].sum()))),
+             number(fmt.number(float(total["leave_one_out_h"].sum()))), Cell("")), total=True)
+    )  # fmt: skip
+    out = _part("shares", columns, rows, text)
+    sampled = str(total["method"].iloc[0]) != "exact"
+    if sampled:
+        worst = fmt.number(float(total["standard_error_h"].max()), 2)
+        out["lead"] += " " + text("worth.sampled", error=worst, method=total["method"].iloc[0])
+    return out
+
+
+def _frontier(results, text: Text) -> dict[str, Any]:
+    columns = ("options", "cost", "filled", "share_filled")
+    rows = []
+    for r in results.frontier.to_dict(orient="records"):
+        ids = [] if fmt.missing(r["options"]) or not r["options"] else r["options"].split(" + ")
+        if not ids:
+            continue
+        cost = (
+            f"{fmt.oku(r['cost_oku_jpy'])} "
+            f"({fmt.oku(r['cost_low_oku_jpy'])}–{fmt.oku(r['cost_high_oku_jpy'])})"
+        )
+        rows.append(
+            Row((Cell(_names(results, ids, text), "w"), number(cost),
+                 number(fmt.number(r["gap_hours_filled"])),
+                 number(fmt.percent(r["share_filled_frac"]))))
+        )  # fmt: skip
+    return _part("frontier", columns, rows, text)
+
+
+def _money(results, text: Text) -> dict[str, Any]:
+    columns = ("option", "life_cost", "per_gap_hour", "per_asset_day", "regular_flights",
+               "ssf_themes", "stations_35m")  # fmt: skip
+    known = {str(r["option"]): r for r in results.fills.to_dict(orient="records")}
+    rows = []
+    for r in results.economics.to_dict(orient="records"):
+        if fmt.missing(r["man_jpy_per_gap_hour"]) or float(r["gap_hours_a_year"]) < 0.5:
+            continue
+        rows.append(
+            Row((
+                Cell(option_label(known.get(r["option"], r), text.language), "w"),
+                number(
+                    f"{fmt.oku(r['life_cost_oku_jpy'])} ({fmt.oku(r['life_cost_low_oku_jpy'])}–"
+                    f"{fmt.oku(r['life_cost_high_oku_jpy'])})"
+                ),
+                number(fmt.number(r["man_jpy_per_gap_hour"], 2)),
+                number(fmt.number(r["man_jpy_per_asset_day"], 1)),
+                number(fmt.number(r["regular_flights"], 2)),
+                number(fmt.number(r["ssf_navigation_themes"], 2)),
+                number(fmt.number(r["stations_35m"], 2)),
+            ))
+        )  # fmt: skip
+    return _part("money", columns, rows, text)
+
+
+def _cash(results, text: Text) -> dict[str, Any]:
+    columns = ("fiscal_year", "development", "operations", "cash_total", "cumulative_cost",
+               "filled", "share_filled")  # fmt: skip
+    rows = []
+    for r in results.cash_by_fiscal_year.to_dict(orient="records"):
+        spread = f"({fmt.oku(r['total_low_oku_jpy'])}–{fmt.oku(r['total_high_oku_jpy'])})"
+        rows.append(
+            Row((
+                Cell(text("worth.year", year=int(r["fiscal_year"]))),
+                number(fmt.oku(r["development_oku_jpy"])), number(fmt.oku(r["operations_oku_jpy"])),
+                number(f"{fmt.oku(r['total_oku_jpy'])} {spread}"),
+                number(fmt.oku(r["cumulative_oku_jpy"])), number(fmt.number(r["gap_hours_filled"])),
+                number(fmt.percent(r["share_filled_frac"])),
+            ))
+        )  # fmt: skip
+    return _part("cash", columns, rows, text)

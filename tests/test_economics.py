@@ -1,0 +1,71 @@
+"""Yen an hour, and cash by Japanese fiscal year, worked out by hand."""
+
+import pytest
+
+from cislunar import catalog
+from cislunar.economics import (
+    COMPARED,
+    PROJECT_YEARS,
+    cash_frame,
+    economics_frame,
+    fiscal_year,
+    years_of,
+)
+from cislunar.options import read_option
+
+
+def station(name="s", start="2030-04-01", life=2, **more):
+    return read_option(
+        {
+            "id": name, "cost_oku_jpy": {"low": 8.0, "mid": 10.0, "high": 16.0},
+            "annual_operations_oku_jpy": 1.0, "available_from": start, "lifetime_years": life,
+            "adds": {"ground_stations": [{"name": f"{name}-node"}]}, **more,
+        }
+    )  # fmt: skip
+
+
+def test_fiscal_years_begin_in_april():
+    assert fiscal_year("2030-04-01") == 2030
+    assert fiscal_year("2030-03-31") == 2029
+    assert fiscal_year("2030") == 2030  # a year alone counts from its end
+
+
+def test_cash_is_spent_before_service_and_adds_up():
+    frame = cash_frame([station()], lambda ids: 28.0 * len(ids), 56.0, 28.0)
+    rows = frame.set_index("fiscal_year")
+    assert rows.index.tolist() == [2028, 2029, 2030, 2031]
+    assert rows.development_oku_jpy.tolist() == [5.0, 5.0, 0.0, 0.0]  # two years, as Awara took
+    assert rows.operations_oku_jpy.sum() == pytest.approx(2.0)
+    assert rows.total_oku_jpy.sum() == pytest.approx(12.0)
+    assert rows.total_low_oku_jpy.sum() == pytest.approx(10.0)
+    assert rows.total_high_oku_jpy.sum() == pytest.approx(18.0)
+    assert rows.cumulative_oku_jpy.iloc[-1] == pytest.approx(12.0)
+    assert rows.gap_hours_filled[2030] == pytest.approx(365.0)  # an hour a day
+    assert rows.gap_hours_filled.sum() == pytest.approx(2 * 365.25)
+    assert rows.share_filled_frac[2030] == pytest.approx(0.5)
+    assert rows.options_in_service.tolist() == ["", "", "s", "s"]
+    assert cash_frame([], lambda ids: 0.0, 1.0, 28.0).empty
+
+
+def test_development_years_come_from_the_record_or_a_published_project():
+    assert years_of(station(development_years=7)) == (7, "record")
+    assert years_of(station()) == PROJECT_YEARS["station"]
+    for years, record in PROJECT_YEARS.values():
+        found = catalog.find(record)
+        assert found["sources"]
+        said = f"{found.get('covers', '')} {found.get('note', '')} {found.get('milestones', '')}"
+        word = {2: "two years", 4: "up to four years", 5: "up to 5 years"}[years]
+        assert word in said
+
+
+def test_an_hour_costs_life_cost_over_life_hours():
+    row = economics_frame([station()], {"s": 28.0}, 28.0).iloc[0]
+    assert row.life_cost_oku_jpy == 12.0
+    assert row.gap_hours_a_year == pytest.approx(365.25)
+    assert row.man_jpy_per_gap_hour == pytest.approx(120_000.0 / 730.5)
+    assert row.man_jpy_per_asset_day == pytest.approx(24 * 120_000.0 / 730.5)
+    assert row.regular_flights == pytest.approx(0.1)  # 100 oku yen a flight
+    for column, record in COMPARED.items():
+        assert row[column] == pytest.approx(10.0 / catalog.find(record)["jpy_oku"])
+    none = economics_frame([station()], {"s": 0.0}, 28.0).iloc[0]
+    assert none.isna()["man_jpy_per_gap_hour"]  # no hour, no price of it

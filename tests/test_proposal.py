@@ -1,0 +1,174 @@
+"""The proposal of a whole run, against rerunning every set of its options from the beginning."""
+
+import itertools
+
+import pytest
+
+import cislunar
+from cislunar import pipeline
+from cislunar.covering import Rules, best_set, greedy_set, hours_of, pieces_of
+from cislunar.options import add_options, read_option
+from cislunar.proposal import propose
+
+PLACE = {"operator": "jaxa", "terminals": ["user-s-medium", "afs-receiver"]}
+ORBIT = {
+    "kind": "keplerian", "frame": "MOON_OP", "semi_major_axis_km": 6541.4, "eccentricity": 0.6,
+    "inclination_deg": 56.2, "raan_deg": 0, "argument_of_periapsis_deg": 90,
+}  # fmt: skip
+
+
+def relay(name, anomaly_deg, *terminals):
+    given = terminals or ("relay-s", "relay-x-earth", "afs-transmitter")
+    orbit = ORBIT | {"mean_anomaly_deg": anomaly_deg}
+    return {"name": name, "operator": "jaxa", "orbit": orbit, "terminals": list(given)}
+
+
+def option(name, cost, requires=(), **adds):
+    return {
+        "id": name, "cost_oku_jpy": {"low": cost / 2, "mid": cost, "high": cost * 2},
+        "adds": adds, "requires": [{"any_of": list(r)} for r in requires],
+        "available_from": "2031", "lifetime_years": 5,
+    }  # fmt: skip
+
+
+# one and pair are versions; the others overlap with them and with one another
+OPTIONS = [
+    option("one", 30.0, spacecraft=[relay("r-1", 40.0)]),
+    option("pair", 55.0, spacecraft=[relay("r-1", 10.0), relay("r-2", 130.0)]),
+    option("beacon", 20.0, spacecraft=[relay("nav", 310.0, "afs-transmitter")]),
+    option("dish", 15.0, ground_stations=[{"from": "dsn-canberra"}]),
+    option("lens", 12.0, assets=[{
+        "name": "lens", "operator": "jaxa", "latitude_deg": -88.0, "longitude_deg": 10.0,
+        "terminals": ["afs-receiver"], "correction_radius_km": 200.0}]),
+    option("dish-2", 5.0, requires=[("dish",)], ground_stations=[{"from": "dsn-goldstone"}]),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    need = [{"service": s, "availability_frac": 0.9} for s in ("relay", "forward")]
+    need += [{"service": "positioning", "accuracy_m": 40.0, "accuracy_basis": "rms"}]
+    return cislunar.Scenario(
+        name="small", epoch="2030-03-01T00:00:00 UTC", duration_days=2.0, fidelity="kepler",
+        spacecraft=[relay("old", 180.0), relay("old-2", 100.0, "afs-transmitter"),
+                    relay("old-3", 260.0, "afs-transmitter")],
+        ground_stations=[{"from": "misasa"}],
+        assets=[
+            {"name": "pole", "latitude_deg": -89.0, "longitude_deg": 0.0, **PLACE, "needs": need},
+            {"name": "far", "latitude_deg": -40.0, "longitude_deg": 170.0, **PLACE,
+             "needs": need[:2]},
+        ],
+        options=OPTIONS, budget_oku_jpy=90.0,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(scenario):
+    """The proposal of a run, with the reruns it was made from."""
+    kept = {}
+
+    def keep(reruns, budget, on_option=lambda: None):
+        kept["reruns"], kept["proposal"] = reruns, propose(reruns, budget, on_option)
+        return kept["proposal"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "propose", keep)
+        kept["results"] = cislunar.run(scenario, quiet=True)
+    return kept
+
+
+def every_set():
+    costs = {o["id"]: o["cost_oku_jpy"]["mid"] for o in OPTIONS}
+    for size in range(len(costs) + 1):
+        for some in itertools.combinations(sorted(costs), size):
+            if {"one", "pair"} <= set(some):
+                continue
+            yield some, sum(costs[i] for i in some)
+
+
+@pytest.fixture(scope="module")
+def rerun_h(made):
+    """Hours that every set fills, by rerunning each with all that follows from its nodes."""
+    base_h = sum(made["reruns"](()).values()) / 3600.0
+    return {s: base_h - sum(made["reruns"](s).values()) / 3600.0 for s, _ in every_set()}
+
+
+def test_every_set_fills_what_its_rerun_fills(made, rerun_h):
+    worth = made["proposal"].worth
+    kept = {i for g in worth.kept for i in g}
+    checked = 0
+    for some, hours in rerun_h.items():
+        if set(some) <= kept:
+            assert worth.total_h(some) == pytest.approx(hours, abs=2e-3), some
+            checked += 1
+    assert checked >= 12
+    assert max(rerun_h.values()) > 10.0
+
+
+def test_the_portfolio_is_the_best_of_all_reruns_and_the_milp_agrees(made, rerun_h):
+    results, worth = made["results"], made["proposal"].worth
+    notes = results.manifest["portfolio"]
+    costs = dict(every_set())
+    able = [s for s in rerun_h if costs[s] <= 90.0 and ("dish-2" not in s or "dish" in s)]
+    best = max(rerun_h[s] for s in able)
+    assert notes["method"] == "enumeration"
+    assert notes["gap_hours_filled"] == pytest.approx(best, abs=5e-3)
+    assert notes["verified_gap_hours"] == pytest.approx(best, abs=5e-3)
+    assert notes["bound_gap_hours"] >= best - 1e-3
+    assert results.portfolio.gap_hours_filled.sum() == pytest.approx(best, abs=5e-3)
+    spans = {}
+    for part in worth.explored:
+        for key, found in part.spans.items():
+            spans[key] = {s: x for s, x in found.items() if not any(i[0] == "*" for i in s)}
+    pieces = pieces_of(spans)
+    rules = Rules(
+        {i: read_option(worth.pool[i]).cost_oku_jpy for g in worth.kept for i in g}, worth.kept
+    )
+    milp = best_set(pieces, rules, 90.0)
+    assert milp.hours == pytest.approx(worth.best(90.0)[1], abs=5e-3)
+    greedy = greedy_set(pieces, rules, 90.0)
+    assert greedy.hours <= milp.hours + 1e-6 <= greedy.bound_hours + 2e-6
+    for some in rerun_h:
+        if all(any(i in g for g in worth.kept) for i in some):
+            assert hours_of(pieces, some) == pytest.approx(rerun_h[some], abs=5e-3)
+
+
+def test_the_portfolio_holds_in_a_run_of_its_own(made, scenario):
+    """The whole pipeline with the set added fills what the portfolio says."""
+    results = made["results"]
+    chosen = results.portfolio["option"].tolist()
+    assert chosen
+    more = add_options(scenario, chosen).model_copy(update={"options": ()})
+    after = cislunar.run(more, quiet=True).gaps
+    needed = {(n.name, need.service) for n in results.nodes for need in n.needs}
+
+    def hours(gaps):
+        mine = [k in needed for k in zip(gaps["place"], gaps["service"], strict=True)]
+        return gaps[mine]["duration_s"].sum() / 3600.0
+
+    filled = hours(results.gaps) - hours(after)
+    assert filled == pytest.approx(results.manifest["portfolio"]["gap_hours_filled"], abs=5e-3)
+
+
+def test_tables_add_up(made, rerun_h):
+    results = made["results"]
+    whole = results.attribution[results.attribution["place"] == "all"]
+    total = whole[whole["service"] == "all"]
+    players = tuple(sorted(total["option"]))
+    assert total.shapley_h.sum() == pytest.approx(rerun_h[players], abs=5e-3)
+    assert total.shapley_share_frac.sum() == pytest.approx(1.0)
+    by_service = whole[whole["service"] != "all"].groupby("option")["shapley_h"].sum()
+    for row in total.itertuples():
+        assert by_service[row.option] == pytest.approx(row.shapley_h)
+        # without the dish that it requires the second adds nothing
+        alone = 0.0 if row.option == "dish-2" else rerun_h[row.option,]
+        assert row.add_one_h == pytest.approx(alone, abs=5e-3)
+    frontier = results.frontier
+    assert frontier.cost_oku_jpy.is_monotonic_increasing
+    assert frontier.gap_hours_filled.is_monotonic_increasing
+    within = frontier[frontier.within_budget]
+    assert within.gap_hours_filled.max() == pytest.approx(
+        results.manifest["portfolio"]["gap_hours_filled"], abs=2e-3
+    )
+    cash = results.cash_by_fiscal_year
+    assert cash.development_oku_jpy.sum() == pytest.approx(results.portfolio.cost_oku_jpy.sum())
