@@ -17,17 +17,19 @@ def nondominated(costs: np.ndarray) -> np.ndarray:
     >>> nondominated(np.array([[1.0, 2.0], [2.0, 1.0], [2.0, 2.0], [1.0, 2.0]])).tolist()
     [True, True, False, True]
     """
-    costs = np.asarray(costs, dtype=float)
-    order = np.lexsort(costs.T[::-1])
-    keep = np.zeros(len(costs), bool)
-    front = np.empty((0, costs.shape[1]))
-    for i in order:  # whoever dominates a row comes before it in this order
-        row = costs[i]
-        if front.size and ((front <= row).all(axis=1) & (front < row).any(axis=1)).any():
-            continue
-        keep[i] = True
-        front = np.vstack([front, row])
-    return keep
+    rows, back = np.unique(np.asarray(costs, dtype=float), axis=0, return_inverse=True)
+    keep = np.ones(len(rows), bool)
+    if rows.shape[1] == 2 and len(rows):  # rows are sorted: whoever dominates one comes before it
+        keep[1:] = rows[1:, 1] < np.minimum.accumulate(rows[:-1, 1])
+    elif rows.shape[1] != 2:
+        front = np.empty_like(rows)
+        count = 0
+        for k, row in enumerate(rows):
+            keep[k] = not (front[:count] <= row).all(axis=1).any()
+            if keep[k]:
+                front[count] = row
+                count += 1
+    return keep[back.ravel()]
 
 
 def hypervolume(costs: np.ndarray, reference: Sequence[float] | np.ndarray) -> float:

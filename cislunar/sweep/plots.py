@@ -129,12 +129,9 @@ def pictures(found: Any, words: dict[str, str]) -> dict[str, dict[str, bytes]]:
             if figure is None:
                 continue
             out[name] = {}
-            forms: tuple[tuple[str, Any], ...] = (
-                ("png", {"dpi": 130}),
-                ("svg", {"metadata": {"Date": None}}),
-            )
-            for form, more in forms:
+            for form in ("png", "svg"):
                 page = io.BytesIO()
-                figure.savefig(page, format=form, **more)
+                about = {"Date": None} if form == "svg" else None
+                figure.savefig(page, format=form, dpi=130, metadata=about)
                 out[name][form] = page.getvalue()
     return out
