@@ -42,6 +42,7 @@ Witness, kernels, margins = (
     witness_module.Witness, witness_module.kernels, witness_module.margins,
 )  # fmt: skip
 NEAR_S = 1.0  # what an edge may be off
+SIDE_S = 0.5  # how far beside a contact's edge the budget is worked out
 DAYS, CHUNK_S = 3, 21600
 
 pytestmark = [
@@ -138,7 +139,7 @@ def said_bps(start_s, end_s, rate_bps, t_s):
 
 
 def test_every_contact_edge_is_where_the_budget_puts_it(found, evidence):
-    """A second either side of every edge, the best rate that closes is the one the plan states."""
+    """Half a second either side of each edge, the best rate that closes is the one in the plan."""
     _, plan, witness = found
     radio = plan.band != "surface"  # neighbours on the ground have no budget and are always up
     assert (plan.start_s[~radio] == 0.0).all()
@@ -157,9 +158,9 @@ def test_every_contact_edge_is_where_the_budget_puts_it(found, evidence):
         assert (start[1:] >= end[:-1]).all()
         own = np.unique(np.concatenate((start, end)))
         gap = np.diff(own)
-        # of pieces shorter than two seconds the middle
-        near = np.minimum(NEAR_S, 0.5 * gap)
-        first, last = (own[:1] - NEAR_S, own[-1:] + NEAR_S)
+        # of pieces shorter than a second the middle
+        near = np.minimum(SIDE_S, 0.5 * gap)
+        first, last = own[:1] - SIDE_S, own[-1:] + SIDE_S
         t_s = np.concatenate((first, own[:-1] + near, own[1:] - near, last))
         t_s = np.unique(t_s[(t_s > 0.0) & (t_s < witness.span_s)])
         scene = link_witness.Scene(witness, source, target, t_s)
@@ -176,12 +177,12 @@ def test_every_contact_edge_is_where_the_budget_puts_it(found, evidence):
         at = mine[np.searchsorted(start, t_s[up], side="right") - 1]
         short = np.asarray(plan.margin_db)[at] - margin_db[up]  # the plan states the least
         worst_db = max(worst_db, float(short.max(initial=0.0)))
-        assert (scene.range_km[up] / link_witness.C_KM_S <= plan.owlt_s[at] + 1e-8).all()
+        assert (scene.range_km[up] / link_witness.C_KM_S <= plan.owlt_s[at] + 1e-7).all()
         edges, looked = edges + 2 * start.size, looked + t_s.size
     assert edges > 200_000
     assert worst_db < 1e-3
-    evidence("contact edges of japan_2030, 28 days: rate and none, a second either side",
-             "budgets of its own on SPICE and astropy geometry", edges, NEAR_S, NEAR_S, "s",
+    evidence("contact edges of japan_2030, 28 days: the rate on either side",
+             "budgets of its own on SPICE and astropy geometry", edges, SIDE_S, NEAR_S, "s",
              f"{looked} instants; every one has the plan's rate")  # fmt: skip
     evidence("least margins of the contacts of japan_2030", "budgets of its own", looked, worst_db,
              1e-3, "dB", "no margin found is below the one stated")  # fmt: skip
