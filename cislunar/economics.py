@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 YEAR_DAYS = 365.25
 MAN_PER_OKU = 1e4  # 万円 in 億円
+LEAST_H = 1e-3  # fewer hours are the rounding of edges, and have no price
 # what is added -> (years of development, catalogue record that had them): an assumption by likeness
 PROJECT_YEARS = {"craft": (4, "arkedge-ssf"), "surface": (5, "ssf-phase2-polar"),
                  "station": (2, "gs-13m")}  # fmt: skip
@@ -60,13 +61,23 @@ def _start(date: str) -> tuple[int, int, int]:
 
 
 def years_of(option: Option) -> tuple[int, str]:
-    """Years of development of an option and what says so: its record, or a published project."""
+    """Years of development of an option and what says so: its record, or a published project.
+
+    Fewer than the project had where service starts sooner: no year is before that after the date
+    of the record.
+    """
     if option.development_years:
         return int(option.development_years), "record"
     adds = option.adds
     if any(adds.get(k) for k in ("spacecraft", "constellations", "spacecraft_terminals")):
-        return PROJECT_YEARS["craft"]
-    return PROJECT_YEARS["surface" if adds.get("assets") else "station"]
+        kind = "craft"
+    else:
+        kind = "surface" if adds.get("assets") else "station"
+    years, basis = PROJECT_YEARS[kind]
+    if option.dated and option.available_from:  # nothing is spent before it was thought of
+        left = fiscal_year(option.available_from) - fiscal_year(option.dated) - 1
+        years = max(min(years, left), 1)
+    return years, basis
 
 
 def economics_frame(
@@ -95,8 +106,8 @@ def economics_frame(
         )
         hours = a_year * option.lifetime_years
 
-        def price(cost, hours=hours):
-            return cost * MAN_PER_OKU / hours if hours > 1e-3 else None
+        def price(cost, hours=hours, filled=filled_h[option.id]):
+            return cost * MAN_PER_OKU / hours if filled > LEAST_H else None
 
         per_hour = price(mid)
         rows.append((

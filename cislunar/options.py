@@ -32,6 +32,7 @@ class Option:
     annual_operations_oku_jpy: float | None = None
     lifetime_years: float | None = None
     development_years: float | None = None
+    dated: str = ""  # when the record was written
     available_from: str = ""
     requires: tuple[tuple[tuple[str, ...], str], ...] = ()  # (any of, what happens otherwise)
     not_computable: str = ""
@@ -90,6 +91,7 @@ def read_option(option: Any) -> Option:
         annual_operations_oku_jpy=record.get("annual_operations_oku_jpy"),
         lifetime_years=record.get("lifetime_years"),
         development_years=record.get("development_years"),
+        dated=str(record.get("date") or ""),
         available_from="" if available is None else str(available),
         requires=requires,
         not_computable=record.get("not_computable") or "",

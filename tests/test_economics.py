@@ -50,6 +50,7 @@ def test_cash_is_spent_before_service_and_adds_up():
 def test_development_years_come_from_the_record_or_a_published_project():
     assert years_of(station(development_years=7)) == (7, "record")
     assert years_of(station()) == PROJECT_YEARS["station"]
+    assert years_of(station(date="2028-05-01"))[0] == 1  # FY2029 alone lies between
     for years, record in PROJECT_YEARS.values():
         found = catalog.find(record)
         assert found["sources"]
