@@ -86,6 +86,7 @@ def _when(row: dict, years: tuple[int, int], text: Text) -> str:
     if lasting == lasting and lasting is not None and _is_number(lasting):
         if int(lasting) == first:
             key = "roadmap.whole" if first == years[0] else "roadmap.from"
+            key = "roadmap.last" if first == years[1] else key
             return text(key, year=first, last=years[1])
         return text("roadmap.again", years=row["years_met"], year=int(lasting))
     return text("roadmap.lost", years=row["years_met"])
