@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 __all__ = [
-    "Results", "Scenario", "__version__", "deliverable_volume", "load_results", "load_scenario",
-    "resilience", "run", "simulate_traffic",
+    "Results", "Scenario", "__version__", "accumulated_positioning", "deliverable_volume",
+    "load_results", "load_scenario", "resilience", "run", "score_traverse", "simulate_traffic",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+    from cislunar.accumulate import accumulated_positioning
     from cislunar.flow import deliverable_volume
     from cislunar.losses import resilience
     from cislunar.pipeline import run
     from cislunar.results import Results, load_results
     from cislunar.scenario import Scenario, load_scenario
     from cislunar.traffic import simulate_traffic
+    from cislunar.traverse import score_traverse
 
 _HOMES = {
     "Scenario": "cislunar.scenario",
@@ -32,6 +34,8 @@ _HOMES = {
     "resilience": "cislunar.losses",
     "deliverable_volume": "cislunar.flow",
     "simulate_traffic": "cislunar.traffic",
+    "accumulated_positioning": "cislunar.accumulate",
+    "score_traverse": "cislunar.traverse",
 }
 
 

@@ -59,6 +59,7 @@ def run():
             user("pole", -89.0, 0.0, needs=need), user("near", -80.0, 10.0, terminals=["afs-receiver", "user-x-dte"]
                  if catalog.find("user-x-dte") else ["afs-receiver", "user-s-medium"]),
             user("north", 85.0, 0.0), user("far", -89.0, 3.0, correction_radius_km=300),
+            user("beacon", 85.0, 5.0, terminals=["afs-transmitter"], serves_radius_km=30),
         ],
         "accumulation": {"window_min": 60, "start_step_min": 60, "clock": "ocxo",
                          "signal_correlation_s": 9000},
@@ -139,6 +140,21 @@ def test_waiting_and_knowing_more_help(run):
     assert alone.solved[:, -1].any()
     sees = alone.sources_in_window > 0
     assert (alone.weakness()["undetermined"].to_numpy()[~sees] == 4).all()
+
+
+def test_a_beacon_alone_tells_time_less_range(run):
+    """Thirteen km off at the horizon: range and Doppler of it know one combination of four."""
+    found = cislunar.accumulated_positioning(run, "north", sources=["beacon"])
+    assert found.source_names == ("beacon",)
+    assert not found.solved.any()
+    assert (found.weakness()["undetermined"] == 3).all()
+    sigma, rows = found.axes_of_information()
+    known = rows[0, -1] * np.sign(rows[0, -1, 3])
+    line = known[:3] / np.linalg.norm(known[:3])
+    assert known[3] == pytest.approx(math.sqrt(0.5), abs=1e-9)
+    assert line == pytest.approx([-1.0, 0.0, 0.0], abs=0.1)  # the beacon stands east
+    # its survey (1 m) and multipath last; the row [line, 1] makes sqrt(2) of it
+    assert sigma[0, -1] == pytest.approx(math.hypot(1.0, 0.5) / math.sqrt(2.0), rel=0.35)
 
 
 def test_a_reference_station_takes_the_signal_error_away(run):
