@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cislunar.sweep.expressions import evaluate
-from cislunar.sweep.trade import Metric, Trade
+from cislunar.sweep.trade import COUNTS, Metric, Trade
 from orbits.errors import ComputationError, InputError
 
 WITH_LINKS = ("comm_scores", "contacts", "access")
@@ -181,7 +181,10 @@ def measure(
     weights = {n.name: n.weight for n in found.nodes if n.kind == "asset"}
     for name, metric in trade.metrics.items():
         if metric.expression is not None:
-            known = {**names, **{k: v for k, v in out.items() if v is not None}}
+            counts = {
+                c: sum(n.kind == c.removesuffix("_count") for n in found.nodes) for c in COUNTS
+            }
+            known = {**counts, **names, **{k: v for k, v in out.items() if v is not None}}
             value = evaluate(metric.expression, known)
         elif metric.cost_oku_jpy is not None:
             value = _cost(metric, found.nodes)

@@ -40,7 +40,7 @@ def frontier(found: Any, words: dict[str, str]):
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, (x, y) in zip(panels, pairs, strict=False):
         panel.scatter(_numbers(found.table[x]), _numbers(found.table[y]), s=14, color=style.GREY,
-                      alpha=0.5, linewidth=0, label=words["variants"])  # fmt: skip
+                      alpha=0.5, linewidth=0, label=words["variant"])  # fmt: skip
         front = best.sort_values([x, y])
         joined = "-" if len(names) == 2 else ""
         panel.plot(
@@ -83,7 +83,8 @@ def effects(found: Any, words: dict[str, str]):
             has = np.isfinite(values) & np.isfinite(place)
             panel.scatter(place[has], values[has], s=7, color=style.SKY, alpha=0.6, linewidth=0)
             if has.any():
-                panel.plot(*_means(place[has], values[has]), color=style.BLUE, linewidth=1.6,
+                panel.plot(*_means(place[has], values[has]),
+                    "-" if ticks is None else "", color=style.BLUE, linewidth=1.6,
                            marker="o", markersize=3)  # fmt: skip
             if ticks is not None:
                 panel.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right")

@@ -37,6 +37,7 @@ TABLES = (
     "contacts",
     "access",
 )
+COUNTS = ("spacecraft_count", "station_count", "asset_count")
 HOW = ("mean", "min", "max", "p50", "p95", "sum", "count", "weighted", "share")
 
 Count = Annotated[int, Range(1, MAX_VARIANTS, whole=True)]
@@ -157,7 +158,9 @@ class Metric(Record):
     at_least: Finite | None = told("least value that counts, for share")
     at_most: Finite | None = told("largest value that counts, for share")
     without: Finite | None = told("what stands where no row has a value; absent: an empty cell")
-    expression: str | None = told("of axis names and earlier metrics")
+    expression: str | None = told(
+        "of axis names, earlier metrics, spacecraft_count, station_count and asset_count"
+    )
     cost_oku_jpy: dict[str, Any] | None = told(
         "node or constellation name: cost of one in oku yen, or an option whose cost stands in"
     )
@@ -292,7 +295,9 @@ class Trade(Record):
             if name in self.axes:
                 raise refuse("an axis has this name too", "another name", f"metrics.{name}")
             if metric.expression is not None:
-                self._names(metric.expression, known | measured, f"metrics.{name}.expression")
+                self._names(
+                    metric.expression, known | measured | {*COUNTS}, f"metrics.{name}.expression"
+                )
             if metric.column == "positioning_served_frac" and self.fix_limits is None:
                 raise refuse(
                     "no limits are given for a fix that serves",
