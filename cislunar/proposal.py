@@ -90,7 +90,8 @@ def propose(
         "method": "enumeration", "budget_oku_jpy": budget, "sets": len(worth.sets),
         "sets_run": sum(part.runs for part in worth.explored),
         "gap_hours_filled": hours, "verified_gap_hours": verified, "bound_gap_hours": bound,
-        "left_out": [*worth.rest, *apart],
+        "left_out": list(worth.rest),
+        "apart": apart,
         "next": {
             "oku_jpy": NEXT_OKU, "gap_hours": max(more_hours - hours, 0.0),
             "cost_oku_jpy": more_cost, "options": worth.in_order(more),

@@ -80,9 +80,7 @@ def extended(
     added = {n.name for n in new}
     # terminals too decide access: a limit in range or from the Sun holds if every link has one
     touched = added | {n.name for n in changed}
-    pairs = [
-        p for p in all_pairs(nodes) if (p[0] in touched or p[1] in touched) and not apart(*p)
-    ]
+    pairs = [p for p in all_pairs(nodes) if (p[0] in touched or p[1] in touched) and not apart(*p)]
     access = base.access | _recalled(
         memory.access, pairs, marks, lambda missing: find_access(tracks, nodes, missing)
     )

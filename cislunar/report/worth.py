@@ -28,6 +28,8 @@ def method(results, text: Text) -> list[str]:
     left_out = len(notes["left_out"])
     if left_out:
         out.append(text("portfolio.bound", count=left_out, **said))
+    if notes["apart"]:
+        out.append(text("portfolio.apart", names=_names(results, notes["apart"], text)))
     more = notes["next"]
     if float(more["gap_hours"]) >= 0.05:
         out.append(
