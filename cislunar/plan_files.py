@@ -196,6 +196,8 @@ def _table(graph, path) -> ContactTable:
             ) from fault
         rows.append((edge.get("contact_id", contact_id), a, b, *numbers))
     about = graph.graph
+    if not isinstance(about, dict):
+        raise InputError("not an object", file=str(path), key="graph")
     table = checked_table(rows, path, graph.nodes, epoch_of(about.get("epoch_utc"), path))
     if "span_s" in about:
         try:

@@ -10,6 +10,7 @@ allowed is told as JSON, one line a case, with the seed that makes it again; the
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import json
 import os
@@ -108,19 +109,19 @@ def broken_tree(rng: random.Random, tree: Any) -> Any:
     for _ in range(rng.randint(1, 3)):
         places = [(node, key) for node in _nodes(tree) for key in _keys(node)]
         if not places:
-            return rng.choice(VALUES)
+            return copy.deepcopy(rng.choice(VALUES))
         node, key = rng.choice(places)
         match rng.randrange(6):
             case 0:
                 del node[key]
             case 1:
-                node[key] = node[rng.choice(list(_keys(node)))]
+                node[key] = copy.deepcopy(node[rng.choice(list(_keys(node)))])
             case 2 if isinstance(node, dict):
                 node[rng.choice([*node, "", "x", "from", "kind"])] = node.pop(key)
             case 3 if isinstance(node, list):
-                node.append(rng.choice([node[key], *VALUES]))
+                node.append(copy.deepcopy(rng.choice([node[key], *VALUES])))
             case _:
-                node[key] = rng.choice(VALUES)
+                node[key] = copy.deepcopy(rng.choice(VALUES))
     return tree
 
 
