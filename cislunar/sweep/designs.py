@@ -86,6 +86,11 @@ def variants(trade: Trade) -> list[dict[str, Any]]:
     return found
 
 
+def meets(trade: Trade, values: dict[str, Any]) -> bool:
+    """True where the axes' values, labels where they have them, meet every constraint."""
+    return trade.meets({n: label(trade.axes.get(n), v) for n, v in values.items()})
+
+
 def _factorial(trade: Trade) -> Iterator[dict[str, Any]]:
     lists = [axis_values(a) for a in trade.axes.values()]
     total = math.prod(len(v) for v in lists)
@@ -93,7 +98,7 @@ def _factorial(trade: Trade) -> Iterator[dict[str, Any]]:
         raise InputError(f"{total} combinations", key="axes", allowed=f"at most {MAX_VARIANTS}")
     for chosen in itertools.product(*lists):
         values = dict(zip(trade.axes, chosen, strict=True))
-        if trade.meets(values):
+        if meets(trade, values):
             yield values
 
 
@@ -104,7 +109,7 @@ def _hypercube(trade: Trade) -> Iterator[dict[str, Any]]:
     sampler = qmc.LatinHypercube(d=len(trade.axes), rng=np.random.default_rng(design.seed))
     for point in sampler.random(design.samples):
         values = _point(trade, point)
-        if trade.meets(values):
+        if meets(trade, values):
             yield values
 
 
@@ -115,7 +120,7 @@ def _monte_carlo(trade: Trade) -> Iterator[dict[str, Any]]:
     while kept < design.samples:
         values = _point(trade, rng.random(len(trade.axes)))
         tried += 1
-        if trade.meets(values):
+        if meets(trade, values):
             kept += 1
             yield values
         elif tried > 1000 and kept < LEAST_ACCEPTED * tried:
@@ -141,7 +146,7 @@ def _rows(trade: Trade) -> Iterator[dict[str, Any]]:
                 allowed="a value of every axis",
             )
         values = {name: _labelled(trade.axes.get(name), value) for name, value in row.items()}
-        if trade.meets(values):
+        if meets(trade, values):
             yield values
 
 

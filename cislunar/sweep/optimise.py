@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cislunar.sweep.designs import from_unit
+from cislunar.sweep.designs import from_unit, meets
 from cislunar.sweep.trade import Trade
 from cislunar.sweep.variants import key_of
 from orbits.errors import InputError
@@ -45,9 +45,9 @@ def optimise(trade: Trade, runner: Any) -> None:
             }
             for row in asked.get("X")
         ]
-        meets = [trade.meets(p) for p in points]
+        allowed = [meets(trade, p) for p in points]
         new = []
-        for point, good in zip(points, meets, strict=True):
+        for point, good in zip(points, allowed, strict=True):
             key = key_of(point)
             if good and key not in numbers:
                 numbers[key] = len(numbers)
@@ -55,7 +55,7 @@ def optimise(trade: Trade, runner: Any) -> None:
         runner.run(new)
         costs = np.zeros((len(points), len(signs)))
         broken = np.ones((len(points), 1))
-        for k, (point, good) in enumerate(zip(points, meets, strict=True)):
+        for k, (point, good) in enumerate(zip(points, allowed, strict=True)):
             row = runner.rows[numbers[key_of(point)]] if good else None
             found = [] if row is None else [row[n] for n in trade.objectives if row[n] is not None]
             if len(found) == len(signs):
