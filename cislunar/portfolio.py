@@ -153,7 +153,7 @@ def find_worth(
     groups = option_groups(options)
     versions: dict[str, list[str]] = {}
     for name in whole.names:
-        versions.setdefault(groups.get(name, name), []).append(name)
+        versions.setdefault(groups.get(name) or name, []).append(name)
     gain = {g: max(single_h.get(i, 0.0) for i in some) for g, some in versions.items()}
     ranked = sorted((g for g in versions if gain[g] > EPSILON_H), key=lambda g: (-gain[g], g))
     kept: list[tuple[str, ...]] = []
@@ -194,8 +194,8 @@ def find_worth(
             classes.setdefault(mine, []).append(key)
     explored = []
     for mine, keys in classes.items():
-        windows = {k: top[k] & gaps[k] for k in keys}
-        base = {k: whole.base_served[k] for k in keys}
+        windows: dict[Any, Any] = {k: top[k] & gaps[k] for k in keys}
+        base: dict[Any, Any] = {k: whole.base_served[k] for k in keys}
         explored.append(explore(_by_weight(mine, windows, served), base, windows, served))
     explored = tuple(explored)
     return Worth(pool, present, tuple(kept), rest, gap_h, explored)
