@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _US = 1e-6
 _NODE = 1 << 46  # microseconds: over two years; a key is node x this + time
+MOST_ROUNDS = 100  # of instants sent on: two nodes that hear each other echo for ever
 MOST_CUTS = 2_000_000  # of all nodes' time together, some 1 GB of network
 
 
@@ -267,16 +268,17 @@ def _cuts(u, v, start, end, owlt, inner, unlimited: bool) -> np.ndarray:
         return point
     columns = tuple(x[among] for x in (u, v, start, end, owlt))
     new = point
-    hops = int(inner.sum()) - 1
-    while new.size and (hops > 0 or not unlimited):
-        hops -= 1
+    rounds, most = 0, int(inner.sum()) - 1 if unlimited else MOST_ROUNDS + 1
+    while new.size and rounds < most:
+        rounds += 1
         echo = np.unique(_echo(new, *columns))
         new = np.setdiff1d(echo, point, assume_unique=True)
         point = np.union1d(point, new)
-        if point.size > MOST_CUTS:
+        if point.size > MOST_CUTS or rounds > MOST_ROUNDS:
             raise ComputationError(
-                "light times between forwarding nodes cut time too finely: shorten the window, "
-                "or give light_step_s (e.g. 1 s) for a lower bound"
+                "light times between forwarding nodes cut time too finely: name the nodes that "
+                "forward (transit), shorten the window, or give light_step_s (e.g. 1 s) for a "
+                "lower bound"
             )
     return point
 

@@ -473,8 +473,8 @@ _MODELS: dict[str, Any] = {
     "receive": schema.Receive, "antenna": schema.Antenna, "policy": schema.Policy,
     "options": schema.Option, "adds": schema.Additions, "cost_oku_jpy": schema.Money,
     "outputs": schema.Outputs, "force_model": schema.ForceModelRecord,
-    "service_start": schema.StartDates, "service_end": schema.StartDates, "maintenance": schema.Maintenance,
-    "atmosphere": schema.Atmosphere,
+    "service_start": schema.StartDates, "service_end": schema.StartDates,
+    "maintenance": schema.Maintenance, "atmosphere": schema.Atmosphere,
 }  # fmt: skip
 
 

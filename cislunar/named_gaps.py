@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cislunar.text import Text
 from orbits.intervals import Intervals
 
@@ -88,8 +90,8 @@ def gap_pieces(
     ]  # fmt: skip
     about = gaps.set_index("gap_id")[["place", "service", "duration_s", "severity"]]
     table: Any = causes.join(about.rename(columns={"duration_s": "whole_s"}), on="gap_id")
-    wanted = [pair in pairs for pair in zip(table["place"], table["service"], strict=True)]
-    table = table[wanted].reset_index(drop=True)
+    keys = zip(table["place"], table["service"], strict=True)
+    table = table[np.array([pair in pairs for pair in keys], dtype=bool)].reset_index(drop=True)
     seconds = table["duration_s"].to_numpy(float).copy()
     for name, rows in table.groupby("place").groups.items():
         service = places[str(name)].service.clip(0.0, span_s)

@@ -315,8 +315,10 @@ def gather(roadmap: Roadmap, folder: Path) -> RoadmapResults:
             raise InputError(f"the start {year}-{number} is not done", file=str(folder))
         for name in TABLES:
             read[name].append(pd.read_csv(place / f"{name}.csv", dtype={"run": "str"}))
-    tables: dict[str, Any] = {name: pd.concat([t for t in parts if len(t)] or parts, ignore_index=True)
-              for name, parts in read.items()}  # fmt: skip
+    tables: dict[str, Any] = {
+        name: pd.concat([t for t in parts if len(t)] or parts, ignore_index=True)
+        for name, parts in read.items()
+    }
     named = []
     for case, part in tables["pieces"].groupby("case", sort=False):
         asked = tables["demand"][tables["demand"]["case"] == case]

@@ -251,7 +251,6 @@ class Asset(Place):
     correction_radius_km: Positive | None = key("differential corrections hold within, km")
     eirp_override_dbw: Decibel | None = key("EIRP that replaces the terminals', dBW")
 
-
     @model_validator(mode="after")
     def _moves_in_the_open(self):
         if self.path is not None and self.horizon is not None:

@@ -307,7 +307,9 @@ def small_map(regions, live=None, policy=None, **more):
     )  # fmt: skip
     signals = {f"s{i}": Signal(5.0, (1e-9, 1e-9), (5e4, 5e4)) for i in range(1, 6)}
     live = {"s0": Intervals([0.0], [43200.0])} if live is None else live
-    return map_coverage(scenario, tracks, nodes, live, world, signals=signals, multipath_m=0.5, **more)
+    return map_coverage(
+        scenario, tracks, nodes, live, world, signals=signals, multipath_m=0.5, **more
+    )
 
 
 def test_the_dataset_is_the_contracts(tmp_path):

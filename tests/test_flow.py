@@ -221,3 +221,22 @@ def test_a_mesh_that_cuts_time_too_finely_is_refused_and_has_a_bound(monkeypatch
     with pytest.raises(ComputationError, match="light_step_s"):
         deliverable_volume(plan, "0", "5")
     assert deliverable_volume(plan, "0", "5", light_step_s=30.0).volume_bit > 30_000
+
+
+def test_nodes_that_echo_for_ever_are_refused_with_what_to_do(plan_of_a_pair):
+    with pytest.raises(ComputationError, match="transit"):
+        deliverable_volume(plan_of_a_pair, "site", ["earth"], storage_bit=0.0)
+
+
+@pytest.fixture
+def plan_of_a_pair():
+    """Two relays that hear each other all day, 0.3 s apart: every instant comes back shifted."""
+    day = 86400.0
+    return ContactTable.of_rows(
+        [
+            ("1", "site", "a", 10.0, day, 1e6, 0.2),
+            ("2", "a", "b", 0.0, day, 1e6, 0.3),
+            ("3", "b", "a", 0.0, day, 1e6, 0.3),
+            ("4", "b", "earth", 50.0, day, 1e6, 1.3),
+        ]
+    )
