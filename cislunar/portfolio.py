@@ -187,7 +187,7 @@ def find_worth(
     blocks = [*kept, (REST,)] if rest else list(kept)
     top = whole.served(whole.names, {k: g for k, g in gaps.items() if whole.touching(k)})
     classes: dict[tuple, list[Key]] = {}
-    for key, spans in top.items():
+    for key, spans in sorted(top.items()):  # the same order in every run
         if spans.total_s > DECIDED_S:
             touch = whole.touching(key) | ({REST} if whole.touching(key) & set(rest) else set())
             mine = tuple(t for g in blocks if (t := tuple(i for i in g if i in touch)))

@@ -81,6 +81,7 @@ def make_results(assets=4, spacecraft=3, days=2.0, gaps_a_day=4, seed=1):
         {"a": ["asset-01"], "b": ["station-1"], "start_s": [0.0], "end_s": [600.0]}
     )
     return SimpleNamespace(
+        **_worth(),
         scenario=scenario, nodes=tuple(nodes), trajectories=trajectories, tracks=tracks,
         coverage=_coverage(rng), contacts=contacts, access=access, **tables,
         manifest={
@@ -108,6 +109,37 @@ def make_results(assets=4, spacecraft=3, days=2.0, gaps_a_day=4, seed=1):
              "sources": [{"title": "A paper", "url": "https://example.org/a", "date": "2024-05"}]},
         ],
     )  # fmt: skip
+
+
+def _worth():
+    """What options are worth and cost: the columns of the product files."""
+    option = "elfo-relay-jp"
+    return {
+        "attribution": pd.DataFrame({
+            "option": [option, option], "place": ["all", "all"], "service": ["all", "relay"],
+            "add_one_h": [31.0, 31.0], "leave_one_out_h": [29.5, 29.5], "shapley_h": [30.2, 30.2],
+            "shapley_share_frac": [1.0, 1.0], "standard_error_h": [0.0, 0.0],
+            "method": ["exact", "exact"], "name_en": ["ELFO relay, single"] * 2,
+            "name_ja": ["ELFO中継衛星1機"] * 2,
+        }),
+        "frontier": pd.DataFrame({
+            "cost_oku_jpy": [0.0, 55.0], "gap_hours_filled": [0.0, 30.2],
+            "share_filled_frac": [0.0, 0.4], "options": ["", option],
+            "cost_low_oku_jpy": [0.0, 31.5], "cost_high_oku_jpy": [0.0, 110.0],
+            "within_budget": [True, True],
+        }),
+        "economics": pd.DataFrame({
+            "option": [option], "gap_hours_a_year": [393.0], "life_cost_oku_jpy": [75.0],
+            "life_cost_low_oku_jpy": [45.0], "life_cost_high_oku_jpy": [140.0],
+            "man_jpy_per_gap_hour": [190.8], "man_jpy_per_asset_day": [70.1],
+            "regular_flights": [0.75], "ssf_navigation_themes": [0.9], "stations_35m": [1.2],
+        }),
+        "cash_by_fiscal_year": pd.DataFrame({
+            "fiscal_year": [2027], "development_oku_jpy": [14.0], "operations_oku_jpy": [0.0],
+            "total_oku_jpy": [14.0], "total_low_oku_jpy": [8.0], "total_high_oku_jpy": [28.0],
+            "cumulative_oku_jpy": [14.0], "gap_hours_filled": [0.0], "share_filled_frac": [0.0],
+        }),
+    }  # fmt: skip
 
 
 def _node(name, kind, orbit=None, operator="nasa", lat=0.0, lon=0.0):

@@ -97,7 +97,7 @@ def test_every_figure_of_the_page_has_its_data(pages, language, results):
     assert {f"data-{name}" for name in asked} == set(parser.data)
     expected = {f"timeline-{s}" for s in ("relay", "direct", "forward", "positioning")}
     expected |= {f"gaps-{s}" for s in ("relay", "direct", "forward", "positioning")}
-    expected |= {"orbits-flat", "orbits-solid", "fills", "network"}
+    expected |= {"orbits-flat", "orbits-solid", "fills", "portfolio", "network"}
     expected |= {"map-0-availability_frac", "map-0-longest_gap_s"}
     assert asked == expected
     assert all(spec["data"] for spec in parser.data.values())
@@ -231,7 +231,7 @@ def test_both_languages_say_everything():
 def test_every_key_that_is_used_exists_and_every_key_is_used():
     known = set(words.keys())
     used, stems = set(), set()
-    patterns = ("display.py", "plots/*.py", "report/*.py", "report/*.html")
+    patterns = ("*.py", "plots/*.py", "report/*.py", "report/*.html", "sweep/*.py")
     files = [path for pattern in patterns for path in SOURCE.glob(pattern)]
     for path in files:
         code = path.read_text(encoding="utf-8")
