@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 HOUR_S = 3600.0
-MOST_SETS = 128  # sets of the options that matter; a run must end within a minute
+MOST_SETS = 64  # sets of the options that matter; a run must end within a minute
 REST = "*rest"  # all other options at once: more than any set of them
 EPSILON_H = 1e-3  # smaller differences are the rounding of edges
 FRONTIER_COLUMNS = (

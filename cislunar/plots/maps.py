@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,17 @@ def cell_corners(latitude_deg, longitude_deg, nside: int | None = None):
     Without ``nside`` the resolution is found from the centres. Raises ValueError if they are not
     the centres of HEALPix cells.
     """
+    latitude = np.asarray(latitude_deg, dtype=float)
+    longitude = np.asarray(longitude_deg, dtype=float) % 360.0
+    return _corners(latitude.tobytes(), longitude.tobytes(), nside)
+
+
+@lru_cache(maxsize=16)  # every variable of a map asks for the same cells
+def _corners(latitude, longitude, nside):
     import astropy.units as u
     from astropy_healpix import HEALPix
 
-    latitude = np.asarray(latitude_deg, dtype=float)
-    longitude = np.asarray(longitude_deg, dtype=float) % 360.0
+    latitude, longitude = np.frombuffer(latitude), np.frombuffer(longitude)
     probe = slice(0, min(12, latitude.size))
     for n in [nside] if nside else 2 ** np.arange(13):
         grid: Any = HEALPix(nside=int(n), order="ring")
