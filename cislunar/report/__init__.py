@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 FORMATS = ("html", "pdf", "pptx")
@@ -21,13 +21,33 @@ def write_report(
     PDF opens with a summary on one A4 page; slides (``pptx``) have tables and figures to paste, and
     need the extra ``office`` (InputError without it).
     """
-    out: list[Path] = []
+    from cislunar.text import Text
+
+    out = []
     for form in formats:
-        if form == "html":
-            from cislunar.report.builder import write
-        elif form == "pdf":
-            from cislunar.report.pdf import write
-        else:
-            from cislunar.report.slides import write
-        out += write(results, Path(folder), tuple(languages))
+        make = _maker(form)
+        for language in languages:
+            target = Path(folder) / f"report.{language}.{form}"
+            part = target.with_name(f".{target.name}.part")
+            try:
+                part.write_bytes(make(results, Text(language)))
+                os.replace(part, target)
+            finally:
+                part.unlink(missing_ok=True)
+            out.append(target)
     return out
+
+
+def _maker(form: str) -> Callable[..., bytes]:
+    """What makes a report of one form from results and a language's words."""
+    if form == "html":
+        from cislunar.report.builder import page
+
+        return lambda results, text: page(results, text).encode("utf-8")
+    if form == "pdf":
+        from cislunar.report.pdf import document
+
+        return document
+    from cislunar.report.slides import deck
+
+    return deck

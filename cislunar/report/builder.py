@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,22 +13,6 @@ from cislunar.report import figures, tables
 from cislunar.text import Text
 
 HERE = Path(__file__).parent
-
-
-def write(results, folder: Path, languages: tuple[str, ...]) -> list[Path]:
-    """Writes ``report.<language>.html`` for each language and gives the paths."""
-    texts = [Text(language) for language in languages]
-    out = []
-    for text in texts:
-        target = folder / f"report.{text.language}.html"
-        part = target.with_name(f".{target.name}.part")
-        try:
-            part.write_text(page(results, text), encoding="utf-8")
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-        out.append(target)
-    return out
 
 
 def page(results, text: Text) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,21 +21,6 @@ ANNEX = ("scorecard", "positioning", "gaps", "fills", "demand", "needs", "supply
          "sources")  # fmt: skip
 WIDTH_PT = {"body": 481.0, "annex": 728.0}
 LARGEST_PT, SMALLEST_PT = 7.5, 4.0
-
-
-def write(results, folder: Path, languages: tuple[str, ...]) -> list[Path]:
-    """Writes ``report.<language>.pdf`` for each language, whole, and gives the paths."""
-    out = []
-    for language in languages:
-        target = folder / f"report.{language}.pdf"
-        part = target.with_name(f".{target.name}.part")
-        try:
-            part.write_bytes(document(results, Text(language)))
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-        out.append(target)
-    return out
 
 
 def document(results, text: Text) -> bytes:

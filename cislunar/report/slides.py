@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-from pathlib import Path
 from typing import Any
 
 from cislunar.plots import still, still_bars, timeline
@@ -21,35 +19,19 @@ FACE = {"en": "Arial", "ja": "Yu Gothic"}
 MOST_ROWS = 18
 
 
-def write(results, folder: Path, languages: tuple[str, ...]) -> list[Path]:
-    """Writes ``report.<language>.pptx`` for each language, whole, and gives the paths.
+def deck(results, text: Text) -> bytes:
+    """The slides of one language as the bytes of a .pptx file.
 
     Raises InputError where python-pptx (the extra ``office``) is not installed.
     """
     try:
-        import pptx  # noqa: F401
+        from pptx import Presentation
+        from pptx.util import Inches
     except ImportError:
         raise InputError(
             "slides need python-pptx", key="formats", value="pptx",
             allowed="html, pdf, or pip install 'cislunar-planner[office]'",
         ) from None  # fmt: skip
-    out = []
-    for language in languages:
-        target = folder / f"report.{language}.pptx"
-        part = target.with_name(f".{target.name}.part")
-        try:
-            part.write_bytes(deck(results, Text(language)))
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-        out.append(target)
-    return out
-
-
-def deck(results, text: Text) -> bytes:
-    """The slides of one language as the bytes of a .pptx file."""
-    from pptx import Presentation
-    from pptx.util import Inches
 
     show: Any = Presentation()
     show.slide_width, show.slide_height = Inches(WIDE), Inches(HIGH)
