@@ -198,10 +198,10 @@ def test_an_hour_does_not_beat_the_signal_error(run, monkeypatch):
 def test_published_doppler_of_one_satellite(evidence, monkeypatch):
     """Lunar Pathfinder, Doppler alone: under 10 m on average within two of its revolutions.
 
-    NAVIGATION 72(3), navi.710 (2025), for the South Pole-Aitken basin, at its better clock and
-    ephemeris; here with a rubidium clock, Doppler of 1 mm/s each 20 s and no ephemeris error. With
-    signal errors of 10 m that last for hours it is some 80 m: what was published needs a reference
-    for the orbit.
+    NAVIGATION 72(3), navi.710 (2025), for the South Pole-Aitken basin; its clocks and errors are
+    not known to us. Here with a rubidium clock, Doppler of 1 mm/s each 20 s and no ephemeris
+    error, so this shows that the figure can be had, not that theirs is reproduced. With signal
+    errors of 10 m that last for hours it is some 80 m.
     """
     uere = copy.deepcopy(dict(catalog.find("uere")))
     find = catalog.find
