@@ -200,7 +200,7 @@ def _solve(pieces, rules, budget, *, whole, time_limit_s) -> Best:
     value = np.zeros(max(size, 1))
     value[first_piece:size] = [-p.hours for p in pieces]
     integral = np.zeros(value.size)
-    integral[:first_way] = 1 if whole else 0
+    integral[:first_piece] = 1 if whole else 0  # half of what a way needs serves nothing
 
     def ask(aim, rows, limits):
         found = milp(

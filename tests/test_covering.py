@@ -66,6 +66,15 @@ def test_best_set_equals_trying_all_and_relaxation_bounds_it(problem):
     assert greedy.bound_hours >= hours - 1e-6
 
 
+def test_half_of_what_a_fix_needs_serves_nothing():
+    pieces = [
+        Piece(1.0, (Way(("o0",), 1, (1,)),)),
+        Piece(1.0, (Way(("o0", "o1", "o2"), 2, (1, 1, 1)),)),
+    ]
+    found = best_set(pieces, Rules({"o0": 2.0, "o1": 1.0, "o2": 1.0}), 1.0)
+    assert (found.chosen, found.hours, found.cost) == ((), 0.0, 0.0)
+
+
 def test_greedy_can_be_arbitrarily_bad_where_options_need_each_other():
     """Two that serve only together, beside one that serves a little alone: no guarantee holds."""
     pieces = [Piece(100.0, (Way(("a", "b"), 2),)), Piece(1.0, (Way(("c",), 1),))]
