@@ -1,4 +1,4 @@
-"""From results to a page: tables and figures into the template, written whole or not at all."""
+"""From results to a page: tables and figures into the template."""
 
 from __future__ import annotations
 
