@@ -103,6 +103,10 @@ def scipy_flight(state, model: ForceModel):
     return fly
 
 
+def _padded(row: np.ndarray, size: int) -> np.ndarray:
+    return np.concatenate([row, np.zeros(size - len(row))])
+
+
 def heyoka_flight(model: ForceModel, rtol: float = RTOL):
     """A function flying a batch, from one state with the craft 1 m apart, or from one each.
 
@@ -114,7 +118,10 @@ def heyoka_flight(model: ForceModel, rtol: float = RTOL):
     batch = hy.recommended_simd_size()
     table = De440.open().table(START, T[0], T[-1])
     rows, first_s = table.coefficients[:, :, :15], table.first_s
-    powers = np.array([[np.polynomial.chebyshev.cheb2poly(c) for c in g.T] for g in rows])
+    # to powers by a matrix: cheb2poly drops a last coefficient that happens to be zero
+    size = rows.shape[1]
+    basis = np.array([_padded(np.polynomial.chebyshev.cheb2poly(e), size) for e in np.eye(size)])
+    powers = np.einsum("gkc,kp->gcp", rows, basis)
     tau = 2.0 * hy.time / GRANULE_S - 1.0
     columns = []
     for k in range(15):
