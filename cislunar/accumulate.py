@@ -35,7 +35,7 @@ from cislunar.ranging import (
     find_ranging,
     is_receiver,
     is_source,
-    sise_class,
+    signal_error,
     sise_m,
 )  # fmt: skip
 from cislunar.world import build_world
@@ -139,17 +139,21 @@ def _signal_rates(
     """lambda (1/s) of every source's signal error; 0 for beacons and stations: constant."""
     rates, unknown = [], []
     for node in nodes:
-        word = "" if node.kind == "station" else sise_class(node, china)
-        if node.kind != "spacecraft":
+        error = None if node.kind == "station" else signal_error(node, uere, china)
+        if error is not None and error.whole_range:
+            raise InputError(
+                f"the error budget of {node.name} is that of a whole range: which part of it "
+                "lasts is not known", key="error_budget", value=error.id,
+                allowed="a signal-in-space error",
+            )  # fmt: skip
+        if error is None or node.kind != "spacecraft":
             rates.append(0.0)
+        elif error.velocity_mm_s is not None:
+            rates.append(error.velocity_mm_s * 1e-3 / error.signal_m)
+        elif correlation_s is not None:
+            rates.append(1.0 / correlation_s)
         else:
-            row = next(r for r in uere["sise_1_sigma_m"] if word in str(r["constellation"]).lower())
-            if row.get("velocity_mm_s") is not None:
-                rates.append(float(row["velocity_mm_s"]) * 1e-3 / float(row["value"]))
-            elif correlation_s is not None:
-                rates.append(1.0 / correlation_s)
-            else:
-                unknown.append(node.name)
+            unknown.append(node.name)
     if unknown:
         raise InputError(
             f"how long the signal errors of {', '.join(unknown)} last is not published",
@@ -352,17 +356,17 @@ def _signal_sigma(scene: Scene, user: Node, sources: Sequence[Node]) -> np.ndarr
         n for n in scene.nodes
         if n.kind == "asset" and n.correction_radius_km is not None and is_receiver(n)
     ]  # fmt: skip
-    corrected = corrections(user, sources, references, scene.tracks, scene.ranging, scene.policy)
+    corrected = corrections(
+        user, sources, references, scene.tracks, scene.ranging, scene.policy, uere
+    )
     sigma = np.empty((len(sources), scene.t_s.size))
     for s, node in enumerate(sources):
         if node.kind == "station":
             sigma[s] = float(uere["two_way_range_m"]["value"])
             continue
-        own = sise_m(node, uere, chinese(scene.policy))
-        sigma[s] = math.hypot(own, multipath_m)
-        if own > residual_m:
-            spans = _seen(corrected[s], scene.t_s, scene.tracks.span_s) != 0
-            sigma[s, spans] = math.hypot(residual_m, multipath_m)
+        sigma[s] = math.hypot(sise_m(node, uere, chinese(scene.policy)), multipath_m)
+        spans = _seen(corrected[s], scene.t_s, scene.tracks.span_s) != 0
+        sigma[s, spans] = math.hypot(residual_m, multipath_m)
     return sigma
 
 

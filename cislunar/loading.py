@@ -197,6 +197,14 @@ class Resolver:
                 entry["terminals"] = self._terminal_list(entry["terminals"], f"{here}.terminals")
             if "needs" in entry:
                 entry["needs"] = self._need_list(entry["needs"], f"{here}.needs")
+            if isinstance(entry.get("error_budget"), str):
+                entry["error_budget"] = {"from": entry["error_budget"]}
+            if isinstance(budget := entry.get("error_budget"), dict):
+                budget = self._from(
+                    budget, f"{here}.error_budget", "error-budgets", schema.SignalError
+                )
+                own = {"id": f"{_name_of(entry)}/error_budget"}
+                entry["error_budget"] = None if budget is None else own | budget
             self._clock(entry.get("clock"), f"{here}.clock")
             self._paths(entry, here)
             done.append(entry)
@@ -471,6 +479,7 @@ _MODELS: dict[str, Any] = {
     "ground_stations": schema.GroundStation, "assets": schema.Asset, "regions": schema.Region,
     "needs": schema.Need, "terminals": schema.Terminal, "transmit": schema.Transmit,
     "receive": schema.Receive, "antenna": schema.Antenna, "policy": schema.Policy,
+    "error_budget": schema.SignalError,
     "options": schema.Option, "adds": schema.Additions, "cost_oku_jpy": schema.Money,
     "outputs": schema.Outputs, "force_model": schema.ForceModelRecord,
     "service_start": schema.StartDates, "service_end": schema.StartDates,

@@ -12,7 +12,7 @@ from cislunar.fields import date_instant
 from cislunar.horizon_file import Horizon, read_horizon
 from cislunar.paths import Path, make_path
 from cislunar.scenario import Scenario
-from cislunar.schema import Aperture, Constellation, Need, Served, StartDates, Terminal
+from cislunar.schema import Aperture, Constellation, Need, Served, SignalError, StartDates, Terminal
 from orbits.constants import DAY_S
 from orbits.epoch import Epoch
 from orbits.errors import InputError
@@ -46,6 +46,7 @@ class Node:
     serves_radius_km: float | None = None
     correction_radius_km: float | None = None
     eirp_override_dbw: float | None = None
+    error_budget: SignalError | None = None  # of its navigation signal; None: its system's
     lunar_time_share: float = 1.0
     antennas: int | None = None
     confidence: str | None = None
@@ -203,6 +204,7 @@ def _flown(record: Any, scenario: Scenario) -> dict[str, Any]:
     return {
         **_common(record, scenario), "kind": "spacecraft", "mass_kg": mass_kg,
         "area_m2": area_m2, "cr": record.cr, "eirp_override_dbw": record.eirp_override_dbw,
+        "error_budget": record.error_budget,
     }  # fmt: skip
 
 
@@ -271,7 +273,8 @@ def nodes_of(records: Any, scenario: Scenario) -> tuple[Node, ...]:
                 need_name=" + ".join(dict.fromkeys(named)) or None, weight=asset.weight,
                 serves_radius_km=asset.serves_radius_km,
                 correction_radius_km=asset.correction_radius_km,
-                eirp_override_dbw=asset.eirp_override_dbw, site_kind=asset.site_kind, **place,
+                eirp_override_dbw=asset.eirp_override_dbw, error_budget=asset.error_budget,
+                site_kind=asset.site_kind, **place,
             )
         )  # fmt: skip
     return tuple(nodes)

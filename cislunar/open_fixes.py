@@ -21,7 +21,7 @@ from cislunar.dop import MIN_SOURCES, walk
 from cislunar.fixes import EDGE_TOL_S
 from cislunar.needs import rms_limit_m
 from cislunar.positioning import positioning_need
-from cislunar.ranging import chinese, is_receiver, is_source, separation_km, sise_m
+from cislunar.ranging import chinese, is_corrected, is_receiver, is_source, separation_km, sise_m
 from cislunar.situation import Situation
 from orbits.constants import DEG
 from orbits.intervals import Intervals
@@ -57,7 +57,9 @@ class OpenFixes:
         residual_m = float(uere["differential_residual_m"]["value"])
         sise = np.array([sise_m(n, uere, chinese(policy)) for n in sources]).reshape(-1)
         self._plain, self._close = sise**2 + multipath_m**2, residual_m**2 + multipath_m**2
-        self._gains = sise > residual_m
+        self._gains = np.array(
+            [is_corrected(n, uere, chinese(policy)) for n in sources], dtype=bool
+        )
         self._room = threading.local()
         references = [
             n

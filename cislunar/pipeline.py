@@ -23,7 +23,7 @@ from cislunar.positioning import PositioningResult, score_positioning
 from cislunar.products import MAKER, SCHEMA_VERSION, naif_ids
 from cislunar.progress import Progress
 from cislunar.proposal import Proposal, propose
-from cislunar.ranging import find_ranging, map_signals
+from cislunar.ranging import find_ranging, map_signals, signal_rows
 from cislunar.reruns import Reruns
 from cislunar.results import Results
 from cislunar.scenario import Scenario, resolved_yaml
@@ -205,6 +205,7 @@ def _provenance(results: Results) -> dict[str, Any]:
     return {
         **collect(results.scenario, [n.name for n in results.nodes]),
         "flown": {name: t.notes for name, t in results.trajectories.items() if t.notes},
+        "signal_errors": signal_rows(results.nodes, _uere(), results.scenario.policy),
         "observations": observe(results),
     }
 

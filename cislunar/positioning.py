@@ -36,6 +36,7 @@ from cislunar.ranging import (
     Signal,
     chinese,
     find_ranging,
+    is_corrected,
     is_receiver,
     is_source,
     map_signals,
@@ -188,9 +189,10 @@ def _frame(rows: list[dict[str, Any]], columns: Sequence[str] = COLUMNS) -> pd.D
 
 def corrections(
     user: Node, sources: Sequence[Node], references: Sequence[Node], tracks: Tracks,
-    ranging: Mapping[tuple[str, str], Ranging], policy: Any,
+    ranging: Mapping[tuple[str, str], Ranging], policy: Any, uere: Mapping[str, Any],
 ) -> list[Intervals]:  # fmt: skip
-    """For each source, when some reference station within its radius of the user also sees it."""
+    """For each source that gains by it, when a reference station within its radius of the user
+    also sees it."""
     near = [
         ref
         for ref in references
@@ -204,6 +206,8 @@ def corrections(
             for ref in near
             if (source.name, ref.name) in ranging
         )
+        if near and is_corrected(source, uere, chinese(policy))
+        else Intervals()
         for source in sources
     ]
 
@@ -254,11 +258,7 @@ def score_positioning(
 
     def one(asset: Node) -> _Found:
         need = positioning_need(asset)
-        corrected = corrections(asset, sources, references, tracks, ranging, policy)
-        corrected = [
-            spans if sise[n.name] > residual_m else Intervals()
-            for n, spans in zip(sources, corrected, strict=True)
-        ]
+        corrected = corrections(asset, sources, references, tracks, ranging, policy, uere)
         limits = (math.inf, math.inf, math.inf)
         if need is not None:
             given = (rms_limit_m(need), need.max_pdop, getattr(need, "max_gdop", None))

@@ -17,7 +17,8 @@ TELLING = (
     "orbit", "latitude_deg", "longitude_deg", "min_elevation_deg", "service_start", "transmit",
     "receive", "attenuation_95_percent_db", "lunar_time_share", "cost_oku_jpy", "cost_basis",
     "available_from", "service", "availability_frac", "availability_basis", "min_rate_bps",
-    "accuracy_m", "max_gap_s", "latency_s", "volume_bit_per_day",
+    "accuracy_m", "max_gap_s", "latency_s", "volume_bit_per_day", "sise_m", "velocity_mm_s",
+    "basis",
 )  # fmt: skip
 SHOWN = 300  # characters of a summary
 
@@ -38,6 +39,7 @@ def records_used(scenario: Scenario, names: Iterable[str]) -> Iterator[tuple[str
             )
             if record.name in names or members:
                 yield kind, record.name, record
+                yield from _signal(record)
                 used_terminals.update(t for t in record.terminals if isinstance(t, str))
                 if isinstance(record, Asset):
                     for need in record.needs:
@@ -55,10 +57,18 @@ def records_used(scenario: Scenario, names: Iterable[str]) -> Iterator[tuple[str
             option.adds.assets, option.adds.spacecraft_terminals,
         ):  # fmt: skip
             for added in records:
+                yield from _signal(added)
                 used_terminals.update(t for t in added.terminals if isinstance(t, str))
     for name in sorted(used_terminals):
         if name in scenario.terminals:
             yield "terminal", name, scenario.terminals[name]
+
+
+def _signal(record: Any) -> Iterator[tuple[str, str, Any]]:
+    """The error budget that a record names for its signal, if it names one."""
+    budget = getattr(record, "error_budget", None)
+    if budget is not None:
+        yield "error-budget", budget.id, budget
 
 
 def collect(scenario: Scenario, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:

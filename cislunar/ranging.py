@@ -1,8 +1,9 @@
 """What ranges to what, and how well: navigation sources, receivers and the error budget.
 
 A range has the 1-sigma error UERE = sqrt(signal-in-space error^2 + receiver noise^2 + multipath^2):
-the first by the source's system, the last for a surface user, both from the catalogue's ``uere``
-record; the noise of code tracking follows from the link's C/N0.
+the first by the source's own error budget or, where it names none, by its system; the last for a
+surface user; both from the catalogue's ``uere`` record; the noise of code tracking follows from the
+link's C/N0.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from orbits.intervals import Intervals
 
 if TYPE_CHECKING:
     from cislunar.nodes import Node
-    from cislunar.schema import Terminal
+    from cislunar.schema import SignalError, Terminal
     from cislunar.tracks import Tracks
 
 # what a system's members are called -> the word of its row in the error budget
@@ -76,13 +77,73 @@ def sise_class(node: Node, china: Iterable[str] = ("cnsa", "cas")) -> str:
     return "any lans node"
 
 
-def sise_m(node: Node, uere: Mapping[str, Any], china: Iterable[str] = ("cnsa", "cas")) -> float:
-    """The signal-in-space error of a source, 1 sigma in m, from the ``uere`` record."""
+def signal_error(
+    node: Node, uere: Mapping[str, Any], china: Iterable[str] = ("cnsa", "cas")
+) -> SignalError:
+    """The error of a source's signal, 1 sigma in m: its own budget, else its system's row."""
+    from cislunar.schema import SignalError
+
+    if node.error_budget is not None:
+        return node.error_budget
     word = sise_class(node, china)
     for row in uere["sise_1_sigma_m"]:
         if word in str(row["constellation"]).lower():
-            return float(row["value"])
+            return SignalError(
+                id=f"uere: {row['constellation']}", sise_m=row["value"],
+                velocity_mm_s=row.get("velocity_mm_s"), basis=row.get("basis"),
+                confidence=row.get("confidence"),
+            )  # fmt: skip
     raise KeyError(f"the uere record has no signal-in-space error for {word!r} ({node.name})")
+
+
+def sise_m(node: Node, uere: Mapping[str, Any], china: Iterable[str] = ("cnsa", "cas")) -> float:
+    """What a source adds to the error of a range beside receiver noise and multipath, 1 sigma in m.
+
+    Of a whole range error, what is left of it beside the multipath that every range is given.
+    """
+    error = signal_error(node, uere, china)
+    own = math.hypot(error.signal_m, error.timing_m)
+    if not error.whole_range:
+        return own
+    return math.sqrt(max(own**2 - float(uere["multipath_m"]["surface"]) ** 2, 0.0))
+
+
+def is_corrected(
+    node: Node, uere: Mapping[str, Any], china: Iterable[str] = ("cnsa", "cas")
+) -> bool:
+    """True where a differential correction makes a source's signal better than it is.
+
+    A whole range error is not corrected: which part of it the receiver's own is, it does not say.
+    """
+    whole = node.error_budget is not None and node.error_budget.whole_range
+    return not whole and sise_m(node, uere, china) > float(uere["differential_residual_m"]["value"])
+
+
+def signal_rows(
+    nodes: Iterable[Node], uere: Mapping[str, Any], policy: Any = None
+) -> list[dict[str, Any]]:
+    """The error of every navigation source's signal and where it is from, a row a source.
+
+    ``sise_m`` 1 sigma, time offset included; ``correlation_s`` how long it lasts, None where no
+    rate is published or the error is constant (a beacon's).
+    """
+    rows = []
+    for node in nodes:
+        if not is_source(node):
+            continue
+        error = signal_error(node, uere, chinese(policy))
+        lasts = None
+        if error.velocity_mm_s is not None and node.kind == "spacecraft":
+            lasts = 1e3 * error.signal_m / error.velocity_mm_s
+        rows.append(
+            {
+                "source": node.name, "budget": error.id,
+                "sise_m": math.hypot(error.signal_m, error.timing_m),
+                "whole_range": error.whole_range, "correlation_s": lasts, "basis": error.basis,
+                "confidence": error.confidence or "assumption",
+            }
+        )  # fmt: skip
+    return rows
 
 
 @dataclass(frozen=True)
@@ -155,7 +216,9 @@ def _at_1km_dbhz(source: Node, tx: Terminal, rx: Terminal) -> tuple[float, float
     return low, high
 
 
-def _noise(at_1km_dbhz: tuple[float, float]) -> tuple[float, float]:
+def _noise(source: Node, at_1km_dbhz: tuple[float, float]) -> tuple[float, float]:
+    if source.error_budget is not None and source.error_budget.whole_range:
+        return 0.0, 0.0  # it is in the budget already
     low, high = (float(receiver_noise_m(c)) ** 2 for c in at_1km_dbhz)
     return low, high
 
@@ -193,7 +256,7 @@ def find_ranging(
         if source.kind != "asset":
             spans = navigation_visible(tracks, source, tx, user, rx, spans)
         spans = spans & source.service & user.service
-        return Ranging(spans, _noise(_at_1km_dbhz(source, tx, rx)))
+        return Ranging(spans, _noise(source, _at_1km_dbhz(source, tx, rx)))
 
     found = each(one, work)
     return {(w[0].name, w[1].name): r for w, r in zip(work, found, strict=True)}
@@ -239,5 +302,6 @@ def map_signals(
         if least is None:
             raise ValueError(f"terminal {pair[1].id!r} has no acquisition_threshold_dbhz")
         low, high = (10.0 ** ((c - least) / 20.0) for c in at_1km)
-        out[node.name] = Signal(sise_m(node, uere, chinese(policy)), _noise(at_1km), (low, high))
+        own_m = sise_m(node, uere, chinese(policy))
+        out[node.name] = Signal(own_m, _noise(node, at_1km), (low, high))
     return out

@@ -363,6 +363,7 @@ def json_schema() -> dict[str, Any]:
         ("Asset", ["name", "latitude_deg", "longitude_deg"]),
         ("Region", ["name"]),
         ("Terminal", ["role"]),
+        ("SignalError", ["sise_m"]),
         ("Option", ["id", "adds", "cost_oku_jpy"]),
     ):
         record = defs[name]
@@ -371,6 +372,10 @@ def json_schema() -> dict[str, Any]:
         }  # fmt: skip
         record.pop("required", None)
         record["anyOf"] = [{"required": ["from"]}, {"required": required}]
+        if name == "SignalError":
+            record["anyOf"].append({"required": ["ephemeris_m", "clock_m"]})
+        if "error_budget" in record["properties"]:
+            record["properties"]["error_budget"] = _or_text(record["properties"]["error_budget"])
         if name == "Asset":  # a path begins where the place is
             record["anyOf"] += [{"required": ["name", p]} for p in ("path", "path_file")]
             record["properties"]["path_file"] = {

@@ -6,6 +6,7 @@ confidence and, for an assumption, the reason.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import Discriminator, Tag, model_validator
@@ -88,6 +89,57 @@ NeedEntry = Annotated[
 # --- nodes -------------------------------------------------------------------------------------
 
 
+class SignalError(Sourced):
+    """The error of a navigation source's signal, 1 sigma: a catalogue's error budget, or one's own.
+
+    Either the whole ``sise_m``, or its two parts.
+    """
+
+    id: str | None = key("name of the budget, for reports")
+    sise_m: Annotated[float, Range(0, 1e6, "m", low_open=True)] | None = key(
+        "signal-in-space error of a range, m; absent: from its two parts"
+    )
+    ephemeris_m: Metres | None = key("part of it from the ephemeris, m")
+    clock_m: Metres | None = key("part of it from the clock, m")
+    timing_m: Metres = key("offset of its time scale that no clock state absorbs, m", 0.0)
+    velocity_mm_s: Annotated[float, Range(0, 1e6, "mm/s", low_open=True)] | None = key(
+        "error of the range rate, mm/s; says how long the signal's error lasts"
+    )
+    whole_range: bool = key(
+        "true: receiver noise and multipath are in it, and a run adds none of its own", False
+    )
+    basis: str | None = key("what was published, and how this follows from it")
+
+    @property
+    def signal_m(self) -> float:
+        """Signal-in-space error, 1 sigma in m, without ``timing_m``."""
+        if self.ephemeris_m is not None and self.clock_m is not None:
+            return math.hypot(self.ephemeris_m, self.clock_m)
+        assert self.sise_m is not None
+        return self.sise_m
+
+    @model_validator(mode="after")
+    def _one_error(self):
+        parts = self.ephemeris_m is not None and self.clock_m is not None
+        if self.sise_m is None and not parts:
+            raise refuse("the signal's error is not determined", "sise_m, or both of its parts")
+        if self.signal_m == 0.0:
+            raise refuse("a signal without error", "more than 0 m")
+        # a published whole is rounded, but is the sum of its parts
+        if self.sise_m is not None and parts and abs(self.signal_m / self.sise_m - 1.0) > 0.01:
+            raise refuse(
+                f"sise_m is {self.sise_m:g} and its parts make {self.signal_m:g}",
+                "the root sum of squares of the parts",
+            )
+        return self
+
+
+SIGNAL_KEY = (
+    "error of the navigation signal that it sends: a catalogue's error budget or a record; "
+    "absent: that of its system in the record uere"
+)
+
+
 class StartDates(Record):
     """Service start (or end) as planned, with the earliest and latest date for other cases."""
 
@@ -168,6 +220,7 @@ class Flown(Served):
     cr: Annotated[float, Range(0, 3)] = key("radiation pressure coefficient", 1.3)
     baseline: bool = key("false: enters a scenario only by name", True)
     eirp_override_dbw: Decibel | None = key("EIRP that replaces the terminals', dBW")
+    error_budget: SignalError | None = key(SIGNAL_KEY)
 
     @model_validator(mode="after")
     def _mass_and_area(self):
@@ -250,6 +303,7 @@ class Asset(Place):
     serves_radius_km: Positive | None = key("serves surface users within, km")
     correction_radius_km: Positive | None = key("differential corrections hold within, km")
     eirp_override_dbw: Decibel | None = key("EIRP that replaces the terminals', dBW")
+    error_budget: SignalError | None = key(SIGNAL_KEY)
 
     @model_validator(mode="after")
     def _moves_in_the_open(self):

@@ -70,7 +70,7 @@ def _fixes(results: Results, user: Node) -> tuple[np.ndarray, np.ndarray, np.nda
     references = [n for n in results.nodes if n.correction_radius_km and is_receiver(n)]
     fixed: dict[str, Any] = {
         "multipath_m": float(uere["multipath_m"]["surface"]),
-        "corrected": corrections(user, sources, references, tracks, ranging, policy),
+        "corrected": corrections(user, sources, references, tracks, ranging, policy, uere),
         "residual_m": float(uere["differential_residual_m"]["value"]),
     }
     t_s = np.ascontiguousarray(tracks.t_s, dtype=float)

@@ -409,6 +409,7 @@ class FakeNode:
     service: Intervals = field(default_factory=lambda: Intervals([0.0], [DAY]))
     serves_radius_km: float | None = None
     correction_radius_km: float | None = None
+    error_budget: object = None
 
 
 RECEIVER = SimpleNamespace(role="navigation", receive=object(), transmit=None)

@@ -17,8 +17,8 @@ from cislunar.text import Text
 
 PAPER_MAPS = ("availability_frac", "positioning_availability_frac")
 # sections of wide tables, set landscape after the body; the body takes the others
-ANNEX = ("scorecard", "positioning", "gaps", "fills", "demand", "needs", "supply", "assumptions",
-         "sources")  # fmt: skip
+ANNEX = ("scorecard", "positioning", "signals", "gaps", "fills", "demand", "needs", "supply",
+         "assumptions", "sources")  # fmt: skip
 WIDTH_PT = {"body": 481.0, "annex": 728.0}
 LARGEST_PT, SMALLEST_PT = 7.5, 4.0
 

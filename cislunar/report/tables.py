@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 
 from cislunar import display as fmt
 from cislunar.plots.bars import cause_hours
-from cislunar.report import demand, offers, scores, worth
+from cislunar.report import demand, fixes, offers, scores, worth
 from cislunar.report.answer import answer_sentences, needs_table, why_sentences
 from cislunar.report.cells import (
     Cell,
@@ -48,6 +48,7 @@ def context(results, text: Text) -> dict[str, Any]:
         "overview": scores.overview(results, text),
         "scorecard": scores.scorecard(results, text),
         "positioning": scores.positioning(results, text),
+        "signals": fixes.signals(results, text),
         "demand": demand.demand_table(results, text),
         "needs": demand.needs_table(results, text),
         "gaps": _gaps(results, text),
