@@ -11,7 +11,7 @@ run: $(READY)
 	$(BIN)/cislunar run $(SCENARIO)
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ def write_report(
 
     out = []
     for form in formats:
-        make = _maker(form)
+        make = _maker(form, languages)
         for language in languages:
             target = Path(folder) / f"report.{language}.{form}"
             part = target.with_name(f".{target.name}.part")
@@ -38,12 +38,12 @@ def write_report(
     return out
 
 
-def _maker(form: str) -> Callable[..., bytes]:
+def _maker(form: str, languages: Sequence[str]) -> Callable[..., bytes]:
     """What makes a report of one form from results and a language's words."""
     if form == "html":
         from cislunar.report.builder import page
 
-        return lambda results, text: page(results, text).encode("utf-8")
+        return lambda results, text: page(results, text, languages).encode("utf-8")
     if form == "pdf":
         from cislunar.report.pdf import document
 

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from cislunar.report import figures, tables
+from cislunar.report.webfont import with_signs
 from cislunar.text import Text
 
 HERE = Path(__file__).parent
 
 
-def page(results, text: Text) -> str:
-    """The whole page of one language as a string."""
+def page(results, text: Text, languages: Sequence[str] = ()) -> str:
+    """The whole page of one language as a string, with links to those in other languages."""
     context = tables.context(results, text)
     drawn = figures.figures(results, text)
     tabs = figures.tabs(drawn, text)
-    return (
+    return with_signs(
         _environment()
         .get_template("report.html")
         .render(
             t=text,
             lang=text.language,
+            others=[code for code in languages if code != text.language],
             css=_read("report.css"),
             script=_read("report.js"),
             plotly=_plotly(),

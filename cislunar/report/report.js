@@ -15,13 +15,15 @@
     var height = /"height":(\d+)/.exec(source);
     if (height) { box.style.minHeight = height[1] + "px"; }
   });
-  // one after another, so that the page answers while the later ones are drawn
-  (function next(i) {
+  // one after another, so that the page answers while the later ones are drawn; and not before
+  // the page's font is there, as figures measure their words
+  document.fonts.ready.then(function () { drawFrom(0); });
+  function drawFrom(i) {
     if (i < boxes.length) {
       draw(boxes[i]);
-      setTimeout(function () { next(i + 1); }, 0);
+      setTimeout(function () { drawFrom(i + 1); }, 0);
     }
-  })(0);
+  }
   function spec(box) {
     return JSON.parse(document.getElementById("data-" + box.dataset.figure).textContent);
   }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -10,6 +12,7 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from fontTools.ttLib import TTFont
 
 import cislunar.report
 from cislunar import display
@@ -79,8 +82,18 @@ def test_page_asks_nothing_of_the_network(pages, language):
     assert [v for _, v in parser.loads if not v.startswith("data:")] == []
     assert "default-src 'none'" in pages[language]
     style_text = "".join(re.findall(r"<style>(.*?)</style>", pages[language], re.S))
-    assert "url(" not in style_text
+    assert re.findall(r"url\((?!data:)", style_text) == []
     assert "@import" not in style_text
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_the_page_brings_its_japanese_signs(pages, language):
+    code = re.search(r'"IPAexGothic";src:url\(data:font/woff;base64,([^)]+)\)', pages[language])[1]
+    brought = TTFont(io.BytesIO(base64.b64decode(code))).getBestCmap()
+    _, said = read(pages[language])
+    asked = {c for c in said if ord(c) > 0x2FFF}
+    assert asked
+    assert {c for c in asked if ord(c) not in brought} == set()
 
 
 @pytest.mark.parametrize("language", words.LANGUAGES)
