@@ -1,9 +1,8 @@
 """The best set of options for a budget, out of all sets, and how it grows with the budget.
 
-What every set of the options that matter fills is known (``cislunar.subsets``), so the best one is
-found by looking at all of them. Which options matter is decided by what each fills alone; the rest
-stand together as one block that costs nothing, which bounds from above what any set of the whole
-pool could fill.
+The best set of the whole pool is found and proved by ``cislunar.branching``. Its options, and those
+that fill most by themselves, are the ones that matter: what every set of them fills is known
+(``cislunar.subsets``), and the frontier and the shares are read from that.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cislunar.attribution import Shares, shares
+from cislunar.branching import Game, Proof, prove_best
 from cislunar.options import Option, option_groups, requirements_of
 from cislunar.subsets import DECIDED_S, Explored, explore
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 HOUR_S = 3600.0
 MOST_SETS = 64  # sets of the options that matter; a run must end within a minute
-REST = "*rest"  # all other options at once: more than any set of them
 EPSILON_H = 1e-3  # smaller differences are the rounding of edges
 FRONTIER_COLUMNS = (
     "cost_oku_jpy", "gap_hours_filled", "share_filled_frac", "options", "cost_low_oku_jpy",
@@ -103,24 +102,6 @@ class Worth:
         most = max(hours for _, hours, _ in within)
         return min(s for s in within if s[1] >= most - EPSILON_H)
 
-    def bound_h(self, budget: float) -> float:
-        """Hours that no set of the whole pool within the budget can exceed.
-
-        More options never serve less, so a set serves at most what its members that are kept
-        serve beside all the others at once, whatever those cost.
-        """
-        kept = (s for cost, _, s in self.sets_any if cost <= budget + 1e-9)
-        return max(self.total_h({*s, REST}) for s in kept)
-
-    @cached_property
-    def sets_any(self) -> list[tuple[float, float, tuple[str, ...]]]:
-        """As ``sets``, whether or not requirements are met: the others might meet them."""
-        out = []
-        for choice in itertools.product(*(("", *group) for group in self.kept)):
-            chosen = tuple(sorted(filter(None, choice)))
-            out.append((self.cost(chosen), 0.0, chosen))
-        return out
-
     def in_order(self, chosen: Iterable[str]) -> list[str]:
         """The options of a set, whatever fills most more per cost first."""
         left, out = set(chosen), []
@@ -142,12 +123,14 @@ def find_worth(
     single_h: Mapping[str, float],
     present: frozenset[str] = frozenset(),
     most_sets: int = MOST_SETS,
+    must: Collection[str] = (),
 ) -> Worth:
-    """What every set fills of the options that matter most by themselves.
+    """What every set fills of the options that matter: those that ``must``, then by gain alone.
 
     ``whole``: the options in one situation (``cislunar.pool.WholePool``). ``single_h``: hours that
     each fills alone. Groups of versions are taken in, those with the greatest gain first, as long
-    as they make at most ``most_sets`` sets; what an option requires comes in with it.
+    as they make at most ``most_sets`` sets; what an option requires comes in with it. Groups of
+    those that ``must`` be there are, whatever number of sets they make.
     """
     pool = {o.id: o for o in options}
     groups = option_groups(options)
@@ -158,7 +141,8 @@ def find_worth(
     ranked = sorted((g for g in versions if gain[g] > EPSILON_H), key=lambda g: (-gain[g], g))
     kept: list[tuple[str, ...]] = []
     sets = 1
-    for group in ranked:
+    first = sorted({groups.get(i) or i for i in must}, key=lambda g: (-gain[g], g))
+    for group in [*first, *(g for g in ranked if g not in first)]:
         inside = {i for g in kept for i in g}
         asked = {
             groups.get(m, m)
@@ -171,7 +155,7 @@ def find_worth(
         size = sets
         for g in more:
             size *= len(g) + 1
-        if size > most_sets:
+        if size > most_sets and group not in first:
             continue
         kept += more
         sets = size
@@ -179,35 +163,63 @@ def find_worth(
     rest = tuple(i for i in whole.names if i not in inside)
     gaps = {k: whole.gap(k) for k in whole.base_served}
     gap_h = {k: g.total_s / HOUR_S for k, g in gaps.items()}
-
-    def served(ids, windows):
-        plain = [i for i in ids if i != REST]
-        return whole.served([*plain, *rest] if REST in ids else plain, windows)
-
-    blocks = [*kept, (REST,)] if rest else list(kept)
-    top = whole.served(whole.names, {k: g for k, g in gaps.items() if whole.touching(k)})
+    top = whole.served(inside, {k: g for k, g in gaps.items() if whole.touching(k) & inside})
     classes: dict[tuple, list[Key]] = {}
     for key, spans in sorted(top.items()):  # the same order in every run
         if spans.total_s > DECIDED_S:
-            touch = whole.touching(key) | ({REST} if whole.touching(key) & set(rest) else set())
-            mine = tuple(t for g in blocks if (t := tuple(i for i in g if i in touch)))
+            touch = whole.touching(key)
+            mine = tuple(t for g in kept if (t := tuple(i for i in g if i in touch)))
             classes.setdefault(mine, []).append(key)
     explored = []
     for mine, keys in classes.items():
         windows: dict[Any, Any] = {k: top[k] & gaps[k] for k in keys}
         base: dict[Any, Any] = {k: whole.base_served[k] for k in keys}
-        explored.append(explore(_by_weight(mine, windows, served), base, windows, served))
-    explored = tuple(explored)
-    return Worth(pool, present, tuple(kept), rest, gap_h, explored)
+        order = _by_weight(mine, windows, whole.served)
+        explored.append(explore(order, base, windows, whole.served))
+    return Worth(pool, present, tuple(kept), rest, gap_h, tuple(explored))
 
 
 def _by_weight(groups, windows, served) -> list[tuple[str, ...]]:
-    """Groups with those first that alone serve most: then the bounds meet early. The rest last."""
+    """Groups with those first that alone serve most: then the bounds meet early."""
 
     def alone_s(group):
         return max(sum(s.total_s for s in served([i], windows).values()) for i in group)
 
-    return sorted(groups, key=lambda g: (REST in g, 0.0 if REST in g else -alone_s(g), g))
+    return sorted(groups, key=lambda g: (-alone_s(g), g))
+
+
+def prove(
+    whole: Any,
+    options: Sequence[Option],
+    single_h: Mapping[str, float],
+    budget: float,
+    present: frozenset[str] = frozenset(),
+    known: tuple[float, Sequence[str]] = (0.0, ()),
+) -> Proof:
+    """The set of the whole pool that fills most within a budget (億円 at mid, h), and its bound.
+
+    Arguments as for ``find_worth``; ``known``: hours and options of a set that is known already.
+    """
+    pool = {o.id: o for o in options}
+    groups = option_groups(options)
+    names = list(whole.names)
+    gaps = {key: whole.gap(key) for key in whole.base_served}
+    touching = {key: whole.touching(key) for key in gaps}
+
+    def served(ids, windows):
+        return whole.served(ids, {k: w for k, w in windows.items() if touching[k] & ids})
+
+    def able(chosen):
+        return not any(requirements_of(pool[i], pool, present, chosen)[0] for i in chosen)
+
+    game = Game(
+        sorted(names, key=lambda i: (-single_h.get(i, 0.0), i)),
+        {i: pool[i].cost_oku_jpy for i in names}, served,
+        {i: [j for j in names if j != i and groups[i] == groups.get(j)]
+         for i in names if i in groups}, able,
+    )  # fmt: skip
+    open_ = {key: gap for key, gap in gaps.items() if touching[key]}
+    return prove_best(game, open_, budget, known=known)
 
 
 def attribute(worth: Worth, single_h: Mapping[str, float]) -> tuple[Shares, list[Key]]:

@@ -1,8 +1,9 @@
 """What a run says about its options: ranking, best set, shares, frontier, money by year.
 
-Where nobody contends, all options stand in one situation and every set of those that matter is
-known; the best is then the best of all of them. Otherwise each set is rerun, and the set found by
-greedy search is printed with what no set can exceed. Either way the chosen set is run once more.
+Where nobody contends, all options stand in one situation: the best set of the whole pool is found
+and proved, and every set of the options that matter is known. Otherwise each set is rerun, and the
+set found by greedy search is printed with what no set can exceed. Either way the chosen set is run
+once more.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from cislunar.economics import cash_frame, economics_frame
 from cislunar.fill import Evaluator, choose_portfolio, portfolio_frame, rank_options
 from cislunar.options import node_tags, read_option
 from cislunar.pool import WholePool
-from cislunar.portfolio import Worth, attribute, attribution_frame, find_worth, frontier_frame
+from cislunar.portfolio import (
+    Worth,
+    attribute,
+    attribution_frame,
+    find_worth,
+    frontier_frame,
+    prove,
+)
 from cislunar.reruns import Reruns
 
 if TYPE_CHECKING:
@@ -78,20 +86,25 @@ def propose(
             max_evaluations=GREEDY_RERUNS, verify=reruns,
         )  # fmt: skip
         return _greedy(chosen, fills, money, options, asked, days)
-    worth = find_worth(whole, options, single_h, tags)
+    further = prove(whole, options, single_h, budget + NEXT_OKU, tags)
+    proof = further
+    if further.cost > budget + 1e-9:
+        proof = prove(whole, options, single_h, budget, tags)
+    matter = {*proof.chosen, *further.chosen}
+    worth = find_worth(whole, options, single_h, tags, must=matter)
     _, hours, best = worth.best(budget)
     chosen = portfolio_frame(
         [worth.pool[i] for i in worth.in_order(best)], worth.total_h, asked.total_h(())
     )
     verified = asked.total_h(()) - sum(reruns(tuple(best)).values()) / 3600.0 if best else 0.0
-    bound = max(worth.bound_h(budget), hours)
     more_cost, more_hours, more = worth.best(budget + NEXT_OKU)
     notes = {
         "method": "enumeration", "budget_oku_jpy": budget, "sets": len(worth.sets),
         "sets_run": sum(part.runs for part in worth.explored),
-        "gap_hours_filled": hours, "verified_gap_hours": verified, "bound_gap_hours": bound,
-        "left_out": list(worth.rest),
-        "apart": apart,
+        "gap_hours_filled": hours, "verified_gap_hours": verified,
+        "bound_gap_hours": max(proof.bound_hours, hours), "proof_runs": proof.runs,
+        "proof_complete": proof.complete, "left_out": list(worth.rest),
+        "apart": apart, "apart_most_hours": _most_apart_h(scenario, whole, apart),
         "next": {
             "oku_jpy": NEXT_OKU, "gap_hours": max(more_hours - hours, 0.0),
             "cost_oku_jpy": more_cost, "options": worth.in_order(more),
@@ -105,6 +118,34 @@ def propose(
                    sum(worth.gap_h.values()), days),
         notes, worth,
     )  # fmt: skip
+
+
+def _most_apart_h(scenario: Any, whole: WholePool, apart: list[str]) -> float | None:
+    """Hours that options outside the sets can fill at most, beside any set; None if they range.
+
+    Terminals for a spacecraft and stations add no ranging, so that they serve communication only,
+    and only where policy lets a place reach them or something of the pool could.
+    """
+    records = [o for o in scenario.options if o.id in apart]
+    added = [n for o in records for n in (*o.adds.spacecraft, *o.adds.constellations,
+                                          *o.adds.assets)]  # fmt: skip
+    terminals = {t for o in records for extra in o.adds.spacecraft_terminals
+                 for t in extra.terminals}  # fmt: skip
+    roles = {scenario.terminals[t].role if isinstance(t, str) else t.role for t in terminals}
+    if added or "navigation" in roles:
+        return None
+    owners = {n.operator for o in records for n in o.adds.ground_stations}
+    places = whole.base.by_name
+    touched = [
+        key
+        for key in whole.base_served
+        if key[1] != "positioning"
+        and (
+            whole.touching(key)
+            or any(scenario.policy.permits(places[key[0]].operator, o) for o in owners)
+        )
+    ]
+    return sum(whole.gap(key).total_s for key in touched) / 3600.0
 
 
 def _whole(reruns: Reruns, failed: frozenset[str]) -> WholePool | None:

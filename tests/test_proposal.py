@@ -114,7 +114,8 @@ def test_the_portfolio_is_the_best_of_all_reruns_and_the_milp_agrees(made, rerun
     assert notes["method"] == "enumeration"
     assert notes["gap_hours_filled"] == pytest.approx(best, abs=5e-3)
     assert notes["verified_gap_hours"] == pytest.approx(best, abs=5e-3)
-    assert notes["bound_gap_hours"] >= best - 1e-3
+    assert notes["proof_complete"]
+    assert notes["bound_gap_hours"] == pytest.approx(best, abs=0.015)
     assert results.portfolio.gap_hours_filled.sum() == pytest.approx(best, abs=5e-3)
     spans = {}
     for part in worth.explored:

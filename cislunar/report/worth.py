@@ -24,12 +24,16 @@ def method(results, text: Text) -> list[str]:
     if notes["method"] != "enumeration":
         return [text("portfolio.greedy"), text("portfolio.trivial_bound", **said),
                 text("portfolio.verified", **said)]  # fmt: skip
-    out = [text("portfolio.exact", sets=f"{notes['sets']:,}"), text("portfolio.verified", **said)]
-    left_out = len(notes["left_out"])
-    if left_out:
-        out.append(text("portfolio.bound", count=left_out, **said))
+    said["runs"] = str(notes["proof_runs"])
+    out = [text("portfolio.exact" if notes["proof_complete"] else "portfolio.bound", **said)]
     if notes["apart"]:
-        out.append(text("portfolio.apart", names=_names(results, notes["apart"], text)))
+        names, most = _names(results, notes["apart"], text), notes["apart_most_hours"]
+        if most is None:
+            out.append(text("portfolio.apart_any", names=names))
+        else:
+            out.append(text("portfolio.apart", names=names, most=fmt.number(most)))
+    out.append(text("portfolio.verified", **said))
+    out.append(text("portfolio.sets", sets=f"{notes['sets']:,}", count=len(notes["left_out"])))
     more = notes["next"]
     if float(more["gap_hours"]) >= 0.05:
         out.append(
