@@ -220,7 +220,7 @@ def _solve(pieces, rules, budget, *, whole, time_limit_s) -> Best:
     if proved:  # of equals the cheapest
         cost = np.zeros(value.size)
         cost[:first_way] = [rules.cost[n] for n in names]
-        least = 1e-7 * max(1.0, -found.fun)
+        least = 1e-6 * max(1.0, -found.fun)  # above the solver's own tolerance of 1e-7
         found = ask(cost, vstack([matrix, value[None, :]]), [*limits, found.fun + least])
     chosen = tuple(n for n in names if found.x[number[n]] > 0.5)
     hours = hours_of(pieces, chosen)
