@@ -24,7 +24,8 @@ evidence: $(READY)
 	$(BIN)/python tests/ledger.py docs/validation.md
 
 schema: $(READY)
-	$(BIN)/cislunar schema scenario > docs/schema/scenario.schema.json
+	for what in scenario trade roadmap; do \
+		$(BIN)/cislunar schema $$what > docs/schema/$$what.schema.json || exit 1; done
 
 notebooks: $(READY)
 	$(BIN)/python -m pytest -q tests/test_notebooks.py

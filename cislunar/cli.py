@@ -15,16 +15,20 @@ from typing import Annotated
 import typer
 
 from cislunar import cli_plans
-from cislunar.cli_base import INTERRUPTED, Outside, exit_codes, listed, say
+from cislunar.cli_base import INTERRUPTED, PROGRAM, CommandLine, Outside, exit_codes, listed, say
 from orbits.errors import InputError
 
 app = typer.Typer(
+    cls=CommandLine,
     help="Plans communication and positioning for the Earth-Moon network.",
     no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
     add_completion=False,
 )  # fmt: skip
 catalog_app = typer.Typer(
-    help="What is known, with sources.", no_args_is_help=True, rich_markup_mode=None
+    cls=CommandLine,
+    help="What is known, with sources.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.add_typer(catalog_app, name="catalog")
 
@@ -410,19 +414,24 @@ def example(
 @app.command()
 def schema(
     what: Annotated[
-        str, typer.Argument(help="scenario or trade", metavar="[scenario|trade]")
+        str,
+        typer.Argument(help="scenario, trade or roadmap", metavar="[scenario|trade|roadmap]"),
     ] = "scenario",
 ) -> None:
-    """Prints the JSON schema of the scenario file or the trade file."""
+    """Prints the JSON schema of the scenario file, the trade file or the roadmap file."""
     with exit_codes():
         import json
 
         if what == "trade":
             from cislunar.sweep.trade import json_schema
+        elif what == "roadmap":
+            from cislunar.roadmap_file import json_schema
         elif what == "scenario":
             from cislunar.scenario import json_schema
         else:
-            raise InputError(f"no schema of {what!r}", value=what, allowed="scenario, trade")
+            raise InputError(
+                f"no schema of {what!r}", value=what, allowed="scenario, trade, roadmap"
+            )
 
         print(json.dumps(json_schema(), ensure_ascii=False, indent=2))
 
@@ -436,7 +445,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, _interrupt)
         signal.signal(signal.SIGALRM, _interrupt)
     try:
-        app(prog_name="cislunar")
+        app(prog_name=PROGRAM)
     except KeyboardInterrupt:
         say("interrupted")
         sys.exit(INTERRUPTED)

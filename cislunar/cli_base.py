@@ -5,13 +5,39 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from orbits.errors import ComputationError, InputError
 
+PROGRAM = "cislunar"
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 3, 130
+
+
+class CommandLine(TyperGroup):
+    """Commands whose faults of usage are told in one line, like all other faults."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **more: Any) -> Any:
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **more)
+        try:
+            code = super().main(*args, standalone_mode=False, **more)
+        except typer.Abort:
+            say("interrupted")
+            code = INTERRUPTED
+        except Exception as fault:  # typer's own copies of click's classes have no public name
+            context, message = getattr(fault, "ctx", None), getattr(fault, "message", None)
+            if context is None or message is None:
+                raise
+            if type(fault).__name__ == "NoArgsIsHelpError":
+                print(context.get_help(), file=sys.stderr)
+            else:
+                where, what = context.command_path, fault.format_message().rstrip(".")  # type: ignore[attr-defined]
+                say(str(InputError(what, file=where, allowed=f"see {where} --help")))
+            code = WRONG_INPUT
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 @contextmanager
@@ -20,8 +46,9 @@ def exit_codes(file: str | None = None) -> Iterator[None]:
     try:
         yield
     except InputError as fault:
+        about = file or (None if fault.file else PROGRAM)
         for line in getattr(fault, "lines", None) or [str(fault)]:
-            say(line if file is None or line.startswith(file) else f"{file}: {line}")
+            say(line if about is None or line.startswith(about) else f"{about}: {line}")
         raise typer.Exit(WRONG_INPUT) from None
     except ComputationError as fault:
         say(f"{type(fault).__name__}: {fault}")

@@ -16,6 +16,7 @@ What both delay-tolerant-networking suites want decides how a plan is written:
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
@@ -30,9 +31,12 @@ from orbits.compiled import njit
 from orbits.epoch import Epoch
 from orbits.errors import InputError
 
-MOST_BYTES = 32_000_000  # whatever they hold, no more than 1 GiB comes of them
-MOST_PARTS = 3_000_000  # lists and objects of a JSON file
+# whatever a file holds, no more than 1 GiB comes of it
+MOST_BYTES = 32_000_000
+MOST_LISTS, MOST_OBJECTS = 3_000_000, 1_000_000  # of a JSON file
 MOST_CONTACTS = 500_000
+MOST_NODES = 100_000
+MOST_COLUMNS = 100  # of a table
 _COLUMNS = ("contact_id", "source", "target", "start_s", "end_s", "rate_bps", "owlt_s")
 _WHOLE_S = 1e-6  # a time this near a whole second is that second
 
@@ -201,11 +205,12 @@ def read_ion(path) -> ContactTable:
     names: dict[int, str] = {}
     contacts, ranges = [], []
     clock = _IonClock()
-    for line_number, line in enumerate(read_text(path).splitlines(), 1):
+    for line_number, line in enumerate(io.StringIO(read_text(path)), 1):
         named = _ION_NODE.match(line)
         if named:
             names[int(named.group(1))] = named.group(2)
-        words = line.split("#", 1)[0].split()
+        check_counts(path, max(len(contacts), len(ranges)), len(names))
+        words = line.split("#", 1)[0].split(maxsplit=7)
         key = f"line {line_number}"
         try:
             if words[:1] == ["@"]:
@@ -235,6 +240,7 @@ def read_ion(path) -> ContactTable:
                 f"no range from {a} to {b} over the whole contact", file=str(path), key=key,
                 allowed="'a range' commands that cover each contact once",
             )  # fmt: skip
+        check_counts(path, len(rows))
         for x, y, d in pieces:
             ends = names.get(a, str(a)), names.get(b, str(b))
             rows.append((f"c{len(rows) + 1:06d}", *ends, x, y, rate, d))
@@ -323,6 +329,7 @@ def hdtn_table(data: dict, path) -> ContactTable:
     if not isinstance(data.get("contacts"), list):
         raise InputError("no list of contacts", file=str(path), key="contacts")
     nodes = data.get("nodes", {})
+    check_counts(path, len(data["contacts"]), len(nodes) if isinstance(nodes, dict) else 0)
     names = {str(k): str(v) for k, v in nodes.items()} if isinstance(nodes, dict) else {}
     rows = []
     for i, c in enumerate(data["contacts"]):
@@ -347,12 +354,16 @@ def hdtn_table(data: dict, path) -> ContactTable:
 def read_contacts_csv(path) -> ContactTable:
     """The contact table of a ``contacts.csv`` (s past the epoch of its UTC column)."""
     rows, epoch = [], None
-    reader = csv.DictReader(read_text(path).splitlines())
+    text = read_text(path)
+    if text.split("\n", 1)[0].count(",") >= MOST_COLUMNS:
+        raise InputError("too many columns", file=str(path), allowed=f"{MOST_COLUMNS}")
+    reader = csv.DictReader(io.StringIO(text))
     wanted = _COLUMNS
     missing = [c for c in wanted if c not in (reader.fieldnames or ())]
     if missing:
         raise InputError(f"no column {', '.join(missing)}", file=str(path))
     for i, row in enumerate(reader, 2):
+        check_counts(path, len(rows))
         try:
             rows.append((*(row[c] for c in wanted[:3]), *(float(row[c]) for c in wanted[3:])))
         except (TypeError, ValueError) as fault:
@@ -380,14 +391,18 @@ def checked_table(rows, path, names, epoch) -> ContactTable:
     """The table of rows read from a file; InputError naming the file where they make none."""
     if not rows:
         raise InputError("the plan has no contacts", file=str(path))
-    if len(rows) > MOST_CONTACTS:
-        raise InputError(
-            f"{len(rows)} contacts are too many", file=str(path), allowed=f"{MOST_CONTACTS}"
-        )
+    check_counts(path, len(rows))
     try:
         return ContactTable.of_rows(rows, names=names, epoch=epoch)
     except InputError as fault:
         raise InputError(fault.what, file=str(path), allowed=fault.allowed) from fault
+
+
+def check_counts(path, contacts: int, nodes: int = 0) -> None:
+    """Refuses more contacts or nodes than a plan may have; asked while they are still read."""
+    for count, most, what in ((contacts, MOST_CONTACTS, "contacts"), (nodes, MOST_NODES, "nodes")):
+        if count > most:
+            raise InputError(f"too many {what}", file=str(path), allowed=f"{most}")
 
 
 def read_text(path, most: int | None = None) -> str:
@@ -409,8 +424,11 @@ def read_text(path, most: int | None = None) -> str:
 def read_json(path) -> dict:
     """The object in a JSON plan file; InputError where there is none."""
     text = read_text(path)
-    if text.count("[") + text.count("{") > MOST_PARTS:
-        raise InputError("too many parts", file=str(path), allowed=f"{MOST_PARTS} lists, objects")
+    if text.count("[") > MOST_LISTS or text.count("{") > MOST_OBJECTS:
+        raise InputError(
+            "too many parts", file=str(path),
+            allowed=f"{MOST_LISTS} lists and {MOST_OBJECTS} objects",
+        )  # fmt: skip
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as fault:

@@ -198,7 +198,7 @@ def _from_geotiff(path: Path) -> Dem:
                 count, dtype = file.count, np.dtype(file.dtypes[0])
                 factor, offset, unit = file.scales[0], file.offsets[0], file.units[0]
                 tags = {**file.tags(), **file.tags(1)}
-                lost = file.nodata
+                lost, block = file.nodata, math.prod(file.block_shapes[0])
         wkt = "" if crs is None else crs.to_wkt()
         terms = {} if crs is None else crs.to_dict()
     except errors as fault:
@@ -207,6 +207,11 @@ def _from_geotiff(path: Path) -> Dem:
         raise InputError(
             f"has {count} bands of {dtype}", file=where, allowed="one band of plain numbers"
         )
+    if block * dtype.itemsize > LARGEST_BLOCK:
+        raise InputError(
+            f"has blocks of {block * dtype.itemsize / 1e6:.0f} MB, each read as a whole",
+            file=where, allowed=f"blocks of {LARGEST_BLOCK / 1e6:.0f} MB",
+        )  # fmt: skip
     if crs is None:
         raise InputError("has no coordinate system", file=where, allowed=_CRS)
     radius = terms.get("R", terms.get("a"))
@@ -247,6 +252,7 @@ def _from_geotiff(path: Path) -> Dem:
     )  # fmt: skip
 
 
+LARGEST_BLOCK = 200_000_000  # bytes of a GeoTIFF's tile or strip
 _CRS = "simple cylindrical or polar stereographic on a sphere of 1737.4 km"
 
 

@@ -111,7 +111,7 @@ class Text:
                 value = value.isoformat()
         if not isinstance(value, str):
             raise refuse(f"{show(value)} is not text", self.allowed)
-        if self.pattern and not re.match(self.pattern, value):
+        if self.pattern and not re.fullmatch(self.pattern, value):
             raise refuse(f"{show(value)} is not accepted", self.allowed)
         if self.kind == "instant":
             _epoch(value)
@@ -169,6 +169,9 @@ def resonance_ratio(text: str) -> float:
 Name = Annotated[
     str,
     Text("letters, digits, '.', '_' and '-', at most 64, first a letter or digit", NAME_PATTERN),
+]
+Nation = Annotated[  # it stands in tables, where spreadsheets take "=1" for a formula
+    str, Text("a nation code: first a letter, one line", r"^[^\W\d_][^\x00-\x1f\x7f]*$")
 ]
 Instant = Annotated[
     str, Text("YYYY-MM-DDThh:mm:ss with UTC (from 1972), TDB or TT", kind="instant")

@@ -535,6 +535,8 @@ def as_faults(error: ValidationError, data: Any, file: str | None, top: type) ->
             close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
             what = "unknown key" + (f", did you mean {close[0]}?" if close else "")
             allowed = ", ".join(k for k in known if k not in Sourced.model_fields)
+        elif kind == "invalid_key":
+            what, allowed = "a key that is not text", "text keys"
         elif kind == "missing":
             what, allowed = "missing", "it must be given"
         elif kind in ("literal_error", "union_tag_invalid", "union_tag_not_found"):
@@ -556,6 +558,11 @@ def as_faults(error: ValidationError, data: Any, file: str | None, top: type) ->
             what = f"{show(item['input'])} is refused"
             allowed = what_type(item["msg"])
         elif kind in ("too_short", "too_long", "string_too_short"):
+            if isinstance(value, (list, tuple)):  # pydantic counts the items that are right
+                least, most = context.get("min_length"), context.get("max_length")
+                if (least or 0) <= len(value) <= (len(value) if most is None else most):
+                    continue
+                what = f"{len(value)} items"
             allowed = " ".join(
                 f"{word} {context[name]}" for name, word in
                 (("min_length", "at least"), ("max_length", "at most")) if name in context

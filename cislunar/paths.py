@@ -18,6 +18,7 @@ from orbits.constants import DEG, MOON_RADIUS_KM
 from orbits.epoch import Epoch
 from orbits.errors import InputError
 
+MOST_BYTES = 4_000_000  # of a waypoint file
 COLUMNS = ("utc", "latitude_deg", "longitude_deg", "height_m")
 
 
@@ -131,6 +132,10 @@ def read_waypoints(file: str | File) -> list[list]:
     """
     file = File(file)
     try:
+        if file.exists() and not file.is_file():
+            raise InputError("not a file", file=str(file), allowed="a CSV of waypoints")
+        if file.stat().st_size > MOST_BYTES:
+            raise InputError("too large", file=str(file), allowed=f"{MOST_BYTES} bytes")
         with file.open(encoding="utf-8-sig", newline="") as opened:
             rows = [r for r in csv.reader(opened) if any(c.strip() for c in r)]
     except (OSError, UnicodeDecodeError, csv.Error) as fault:

@@ -14,7 +14,7 @@ import re
 from typing import Any
 
 from cislunar.contact_files import (
-    MOST_PARTS,
+    check_counts,
     checked_table,
     epoch_of,
     hdtn_table,
@@ -35,6 +35,7 @@ from orbits.errors import InputError
 _MALFORMED = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError
 )  # fmt: skip
+MOST_MARKS = 1_500_000  # tags and attributes of a GraphML file
 _NEEDED = ("start_s", "end_s", "rate_bps", "owlt_s")
 
 
@@ -108,13 +109,17 @@ def _tvg_table(data: dict, path) -> ContactTable:
                 for k, (begin, rate, owlt) in enumerate(some):
                     stop = some[k + 1][0] if k + 1 < len(some) else float(end)
                     low, high = max(begin, float(start)), min(stop, float(end))
+                    check_counts(path, len(rows))
                     if high > low:
                         rows.append((f"c{len(rows) + 1:06d}", a, b, low, high, rate, owlt))
+        except InputError:
+            raise
         except _MALFORMED as fault:
             raise InputError(
                 f"not a contact of {kind}", file=str(path), key=f"edges.{i}"
             ) from fault
     names = data["vertices"] if isinstance(data.get("vertices"), dict) else ()
+    check_counts(path, len(rows), len(names))
     return checked_table(rows, path, names, epoch_of(data.get("epoch_utc"), path))
 
 
@@ -154,10 +159,11 @@ def read_node_link(path) -> ContactTable:
 def _node_link_table(data: dict, path) -> ContactTable:
     import networkx
 
+    edges = "edges" if "edges" in data else "links"
+    lists = [some if isinstance(some := data.get(k), list) else [] for k in (edges, "nodes")]
+    check_counts(path, *map(len, lists))
     try:
-        graph = networkx.node_link_graph(
-            data, directed=True, multigraph=True, edges="edges" if "edges" in data else "links"
-        )
+        graph = networkx.node_link_graph(data, directed=True, multigraph=True, edges=edges)
     except (*_MALFORMED, networkx.NetworkXError) as fault:
         raise InputError(f"not node-link data ({fault})", file=str(path)) from fault
     if not (graph.is_directed() and graph.is_multigraph()):
@@ -172,8 +178,11 @@ def read_graphml(path) -> ContactTable:
     import networkx
 
     text = read_text(path)
-    if text.count("<") > MOST_PARTS // 2:
-        raise InputError("too many elements", file=str(path), allowed=f"{MOST_PARTS // 2} tags")
+    if text.count("<") + text.count("=") > MOST_MARKS:
+        raise InputError(
+            "too many elements", file=str(path), allowed=f"{MOST_MARKS} tags and attributes"
+        )
+    check_counts(path, text.count("<edge"), text.count("<node"))
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError("GraphML with a document type is not read", file=str(path))
     try:

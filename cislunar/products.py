@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
+import time
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from cislunar.scenario import Scenario
 
 SCHEMA_VERSION = 1
+YOUNG_S = 60.0  # a temporary folder as new as this may be about to be locked
 MOST_TRIES = 100  # to take a name that others take too
 MAKER = "cislunar-planner"
 FIRST_NAIF_ID = -100001  # spacecraft of a run are numbered downwards from here
@@ -98,15 +102,17 @@ def whole_folder(folder: str | os.PathLike):
     """A temporary folder that takes the asked name only when everything in it is written.
 
     Whatever happens before that - an error, a kill, a full disk - the asked folder is untouched;
-    a leftover temporary folder is hidden and named after its target. Of several runs into one
-    folder the last to end has it, whole.
+    a leftover temporary folder is hidden and named after its target, and the next run removes it.
+    Of several runs into one folder the last to end has it, whole.
     """
     target = Path(folder).absolute()
     _restore(target)
     check_folder(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
+    _clear_dead(target)
     work = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.part"
     work.mkdir()
+    handle = _locked(work)
     try:
         yield work
         for path in [*work.rglob("*"), work]:
@@ -115,6 +121,47 @@ def whole_folder(folder: str | os.PathLike):
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(folder: Path) -> int | None:
+    """A handle that keeps a folder locked until it is closed or the process ends, however it ends.
+
+    None where another process has the lock, or where the system has no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    handle = None
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if handle is not None:
+            os.close(handle)
+        return None
+    return handle
+
+
+def _clear_dead(target: Path) -> None:
+    """Removes what runs into ``target`` left that were killed; never what a living run writes.
+
+    A living run has its folder locked. One that was made a moment ago may not be yet.
+    """
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
+        named = re.fullmatch(r"\.[0-9a-f]{8}\.(part|old)", left.name[len(target.name) + 1 :])
+        if named is None or (named[1] == "old" and not target.exists()):
+            continue
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime < YOUNG_S:
+                continue
+            handle = _locked(left)
+            if handle is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(handle)
 
 
 def _restore(target: Path) -> None:

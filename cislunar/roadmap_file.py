@@ -205,10 +205,15 @@ def load_roadmap(path: str | Path) -> Roadmap:
             raise InputError(
                 "unknown key beside roadmap", file=str(path), key=name, allowed="schema_version"
             )
+    if raw.get("schema_version", 1) != 1:
+        raise InputError(
+            f"{raw['schema_version']!r} is not one of the choices", file=str(path),
+            key="schema_version", allowed="1",
+        )  # fmt: skip
     if not isinstance(given, dict):
         raise InputError("not a mapping", file=str(path), key="roadmap", allowed="name, base, ...")
     try:
-        record = RoadmapRecord(**given)
+        record = RoadmapRecord.model_validate(given)
     except ValidationError as error:
         faults = as_faults(error, given, str(path), RoadmapRecord)
         raise_all(
@@ -256,3 +261,25 @@ def _base(record: RoadmapRecord, path: Path) -> Scenario:
                 allowed=fault.allowed,
             ) from None  # fmt: skip
     return roadmap.base
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of the roadmap file.
+
+    >>> json_schema()["required"]
+    ['roadmap']
+    """
+    record = RoadmapRecord.model_json_schema()
+    defs = record.pop("$defs")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Roadmap of the cislunar planner",
+        "type": "object",
+        "properties": {
+            "schema_version": {"const": 1, "description": "version of this file format"},
+            "roadmap": {"$ref": "#/$defs/RoadmapRecord"},
+        },
+        "required": ["roadmap"],
+        "additionalProperties": False,
+        "$defs": {**defs, "RoadmapRecord": record},
+    }

@@ -24,6 +24,7 @@ from cislunar.fields import (
     Longitude,
     Metres,
     Name,
+    Nation,
     NonNegative,
     Oku,
     Positive,
@@ -172,7 +173,7 @@ class Served(Sourced):
     name: Name = key("name of the node, unique in the scenario", ...)
     operator: Name | None = key("operator id; belongs to interoperability groups")
     group: str | None = key("interoperability group in the catalogue; information, policy decides")
-    nation: str | None = key("nation code")
+    nation: Nation | None = key("nation code")
     status: str | None = key("status of the programme")
     terminals: tuple[TerminalEntry, ...] = key("terminals: names or inline records", ())
     service_start: ServiceStart | None = key(
@@ -414,7 +415,7 @@ class Option(Sourced):
     """Something that could be built to fill gaps."""
 
     id: Name = key("id of the option", ...)
-    nation: str | None = key("nation code")
+    nation: Nation | None = key("nation code")
     adds: Additions = key("what it adds", ...)
     services: tuple[Service, ...] = key("services it helps", ())
     cost_oku_jpy: Money = key("cost, oku yen (1e8 yen): low, mid, high", ...)

@@ -21,6 +21,7 @@ TOLERANCE_KM = 1e-5  # a thinned table interpolates back to the full one within 
 STRIDES = (120, 60, 40, 30, 20, 12, 10, 6, 5, 4, 3, 2)  # longest first
 MOON, J2000_FRAME, DEGREE = 301, "J2000", 7
 LARGEST_OEM = 128 * 1024 * 1024  # bytes; two years of one-minute states
+MOST_STATES, MOST_KEYS, LONGEST_LINE = 2_000_000, 1_000, 10_000  # of an OEM
 FARTHEST_KM, FASTEST_KM_S = 1e9, 299792.458  # beyond these a state is a damaged one
 
 
@@ -148,6 +149,11 @@ def _oem_states(lines: Iterable[str], name: str):
     inside_covariance = False
     centres, frames = set(), set()
     for number, raw in enumerate(lines, 1):
+        if len(raw) > LONGEST_LINE or len(meta) > MOST_KEYS or len(centres | frames) > MOST_KEYS:
+            raise InputError(
+                f"line {number}: a line or the metadata is too long", file=name,
+                allowed=f"{LONGEST_LINE} signs a line, {MOST_KEYS} keys",
+            )  # fmt: skip
         line = raw.strip()
         if not line or line.startswith("COMMENT"):
             continue
@@ -184,9 +190,11 @@ def _oem_states(lines: Iterable[str], name: str):
                 continue  # adjoining segments repeat their common epoch
             raise InputError(f"line {number}: epochs do not increase", file=name)
         first, last = first or when, when
+        if len(numbers) >= 7 * MOST_STATES:
+            raise InputError("too many states", file=name, allowed=f"{MOST_STATES}")
         numbers.append(when - first)
         numbers.extend(row)
-    table = np.array(numbers).reshape(-1, 7)
+    table = np.frombuffer(numbers, dtype=np.float64).reshape(-1, 7) if numbers else np.empty((0, 7))
     return meta, first, table[:, 0], table[:, 1:], centres, frames
 
 

@@ -275,6 +275,66 @@ def _failures_target() -> Target:
     return Target(".yaml", read_failure_rates, [raw], YAML)
 
 
+def _waypoints_target() -> Target:
+    from cislunar.paths import read_waypoints
+
+    rows = "".join(f"2030-03-01T0{k}:00:00 UTC,{-85 - k},{10 * k},{k}\n" for k in range(9))
+    return Target(
+        ".csv", read_waypoints, [f"utc,latitude_deg,longitude_deg,height_m\n{rows}".encode()]
+    )
+
+
+def _trade_target() -> Target:
+    from cislunar.sweep.trade import load_trade
+
+    names = sorted((ROOT / "configs" / "trades").glob("*.yaml"))
+    return Target(".yaml", load_trade, [p.read_bytes() for p in names], YAML)
+
+
+def _roadmap_target() -> Target:
+    """A roadmap with its base inside; the real one's takes seconds to resolve."""
+    from cislunar.roadmap_file import load_roadmap
+
+    minimal = yaml.safe_load((ROOT / "configs" / "minimal.yaml").read_text(encoding="utf-8"))
+    for name in ("epoch", "duration_days", "options", "regions", "title", "name"):
+        minimal.pop(name)
+    whole = {
+        "schema_version": 1,
+        "roadmap": {
+            "name": "x", "base": minimal, "years": [2030, 2031], "starts_per_year": 2, "days": 2,
+            "dates": ["early"], "slips": {"s": {"nodes": ["relay-1"], "years": 1}},
+            "policies": ["japan-alone"], "milestones": {"m": {"places": ["lupex"]}},
+        },
+    }  # fmt: skip
+    return Target(".yaml", load_roadmap, [YAML[1](whole).encode()], YAML)
+
+
+def _dem_target(kind: str) -> Target:
+    """Elevation models, opened and looked up in; a PDS3 image has its label in front."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import made_dems
+
+    from cislunar.dem import height_m
+    from cislunar.dem_files import open_dem
+
+    heights = np.random.default_rng(1).normal(size=(40, 40)) * 100.0
+    with tempfile.TemporaryDirectory() as room:
+        if kind == "geotiff":
+            path = made_dems.polar_tiff(Path(room) / "dem.tif", heights, 20.0)
+            ending = ".tif"
+        else:
+            path = made_dems.pds(
+                Path(room), heights.astype("<i2"), *made_dems.polar_changes(40, 20.0), attached=True
+            )
+            ending = ".img"
+        raw = path.read_bytes()
+
+    def read(path: Path):
+        height_m(open_dem(path), np.array([-89.995, -89.99]), np.array([10.0, 200.0]))
+
+    return Target(ending, read, [raw])
+
+
 TARGETS: dict[str, Callable[[], Target]] = {
     "scenario": _scenario_target,
     "oem": functools.partial(_orbit_target, "oem"),
@@ -287,6 +347,11 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "graphml": functools.partial(_plan_target, ".graphml"),
     "node-link": functools.partial(_plan_target, ".json", JSON),
     "failures": _failures_target,
+    "waypoints": _waypoints_target,
+    "trade": _trade_target,
+    "roadmap": _roadmap_target,
+    "pds3": functools.partial(_dem_target, "pds3"),
+    "geotiff": functools.partial(_dem_target, "geotiff"),
 }
 
 

@@ -36,6 +36,7 @@ SOME = settings(
 
 @pytest.mark.parametrize(
     "targets", [("scenario",), ("oem", "spk", "horizon", "failures"),
+                ("waypoints", "trade", "roadmap", "pds3", "geotiff"),
                 ("csv", "ion", "hdtn", "tvg", "graphml", "node-link")], ids=lambda t: t[0],
 )  # fmt: skip
 def test_broken_files_are_refused_in_one_line(targets):

@@ -265,6 +265,47 @@ def test_killed_between_the_two_renames_nothing_is_lost(twice, tmp_path):
     assert not [p.name for p in tmp_path.iterdir() if p.name.endswith(".old")]
 
 
+def test_what_killed_runs_left_is_cleared_and_what_living_ones_write_is_not(tmp_path):
+    """A run killed while it writes; one that still writes; a user's own hidden folder."""
+    out = tmp_path / "out"
+    code = (
+        "import os, sys, time\nfrom cislunar import products\n"
+        "with products.whole_folder(sys.argv[1]) as work:\n"
+        "    (work / 'a').write_text('half')\n    print(work, flush=True)\n    time.sleep(600)\n"
+    )
+
+    def writer():
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(out)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip())
+
+    (dead, left), (living, writes) = writer(), writer()
+    try:
+        dead.kill()
+        dead.communicate()
+        own = tmp_path / ".out.notes.part"
+        own.mkdir()
+        for folder in (left, writes, own):
+            assert folder.is_dir()
+            os.utime(folder, (time.time() - 3600,) * 2)
+        with whole_folder(out) as work:
+            (work / "manifest.json").write_text('{"maker": "cislunar-planner"}')
+        assert not left.exists()
+        assert (writes / "a").read_text() == "half"
+        assert own.is_dir()
+    finally:
+        living.kill()
+        living.communicate()
+    for age_s, there in ((0, True), (3600, False)):
+        os.utime(writes, (time.time() - age_s,) * 2)
+        with whole_folder(out) as work:
+            (work / "manifest.json").write_text('{"maker": "cislunar-planner"}')
+        assert writes.exists() == there  # a young one may not be locked yet
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".out.notes.part", "out"]
+
+
 @pytest.mark.slow
 def test_a_disk_that_fills_up_leaves_what_was_there(twice, tmp_path):
     """A limit on the size of files stands for a full disk: writing past it fails with EFBIG."""
@@ -362,37 +403,85 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_computed
 # --- what reports show --------------------------------------------------------------------------
 
 NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+HOSTILE = (
+    "\"'`]]>--></style></title></script>{{7*7}}{%raw%}${7*7}#sys.inputs #panic(1) $x$ *b* _i_ @cite "
+    "\\ \u202eevil\u202c \u2066x\u2069 \u2028\x1b[31m\x0b\ttab\nline =1+1 " + "long" * 500
+)
 
 
-def test_what_a_user_wrote_reaches_the_page_as_words(tmp_path):
-    """Titles, notes and reasons with markup are shown, never run, in the page and in notebooks."""
+def hostile_scenario(path):
+    """A small scenario with markup, steering signs and a very long text wherever words may stand."""
+    words = NASTY + HOSTILE
+    path.write_text(
+        f"{HEAD}fidelity: kepler\ntitle: {{en: {json.dumps(words)}, ja: {json.dumps(words)}}}\n"
+        f"note: {json.dumps(words)}\noutputs: {{formats: [html, pdf, pptx]}}\n"
+        f"spacecraft: [{{name: d, name_en: {json.dumps(words)}, name_ja: {json.dumps(words)}, "
+        f"note: {json.dumps(words)}, reason: {json.dumps(words)}, confidence: assumption, "
+        "orbit: {kind: state, frame: MOON_ICRF, state_km_km_s: [6000, 0, 0, 0, 0.9, 0]}, "
+        "terminals: [relay-standard]}]\n"
+        f"assets: [{{name: a, name_en: {json.dumps(words)}, latitude_deg: 5, longitude_deg: 0, "
+        f"note: {json.dumps(words)}, terminals: [science-rover]}}]\n"
+    )
+    return path
+
+
+def test_what_a_user_wrote_reaches_the_pages_as_words(tmp_path):
+    """Titles, notes and reasons with markup are shown, never run: page, paper, slides, notebook."""
+    import zipfile
     from html.parser import HTMLParser
 
     import cislunar
+    from cislunar.report import write_report
 
-    path = tmp_path / "s.yaml"
-    path.write_text(
-        f"{HEAD}title: '{NASTY}'\nnote: '{NASTY}'\nfidelity: kepler\nspacecraft: [{{name: d, "
-        f"note: '{NASTY}', reason: '{NASTY}', orbit: {{kind: state, frame: "
-        "MOON_ICRF, state_km_km_s: [6000, 0, 0, 0, 0.9, 0]}, terminals: [relay-standard]}]\n"
-        f"assets: [{{name: a, latitude_deg: 5, longitude_deg: 0, note: '{NASTY}', "
-        "terminals: [rover]}]\n".replace("rover", "science-rover")
+    results = cislunar.run(
+        cislunar.load_scenario(hostile_scenario(tmp_path / "s.yaml")), quiet=True
     )
-    results = cislunar.run(cislunar.load_scenario(path), quiet=True)
-    results.save(tmp_path / "out")
+    results.save(tmp_path / "out", report=False)
+    write_report(results, tmp_path / "out", ("en", "ja"), ("html", "pdf", "pptx"))
 
     class Reader(HTMLParser):
-        bad = 0
+        def __init__(self):
+            super().__init__()
+            self.bad, self.shown = 0, ""
 
         def handle_starttag(self, tag, attrs):
             self.bad += tag == "img" and ("src", "x") in attrs
             self.bad += any(name.startswith("onerror") for name, _ in attrs)
 
-    for page in (tmp_path / "out").glob("report.*.html"):
+        def handle_data(self, data):
+            self.shown += data
+
+    pages = sorted((tmp_path / "out").glob("report.*.html"))
+    assert len(pages) == 2
+    for page in pages:
         text = page.read_text(encoding="utf-8")
         assert "<script>alert(1)" not in text
-        assert "&lt;script&gt;alert(1)" in text
         reader = Reader()
         reader.feed(text)
         assert reader.bad == 0
+        assert NASTY in reader.shown
+        assert "{{7*7}}{%raw%}${7*7}#sys.inputs" in reader.shown
     assert "<script>" not in results._repr_html_()
+
+    import pypdfium2
+
+    for paper in (tmp_path / "out").glob("report.*.pdf"):
+        with pypdfium2.PdfDocument(paper) as opened:
+            said = "".join(page.get_textpage().get_text_range() for page in opened)
+        assert "alert(1)" in said
+        assert "{{7*7}}" in said.replace("\r\n", "")
+    for slides in (tmp_path / "out").glob("report.*.pptx"):
+        with zipfile.ZipFile(slides) as parts:
+            xml = b"".join(parts.read(n) for n in parts.namelist() if n.endswith(".xml"))
+        assert b"<script" not in xml
+        assert b"&lt;script&gt;alert(1)" in xml
+
+
+def test_no_cell_of_a_table_begins_a_formula(tmp_path):
+    """What a user may name begins with a letter or digit, for tables are opened in spreadsheets."""
+    for key, value in (("name", "=1+1"), ("name", "+1"), ("name", "@x"), ("name", "-x"),
+                       ("operator", "=1"), ("nation", "=1+1"), ("nation", "\t=1")):  # fmt: skip
+        asset = {"name": "a", "latitude_deg": 0, "longitude_deg": 0, key: value}
+        with pytest.raises(InputError, match=f"assets.0.{key}"):
+            Scenario(name="x", epoch="2030-03-01T00:00:00 UTC", duration_days=1, options=[],
+                     assets=[asset])  # fmt: skip

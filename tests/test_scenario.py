@@ -13,13 +13,15 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import cislunar
 from cislunar.checks import check_scenario
+from cislunar.cli import app
 from cislunar.fields import Range, resonance_ratio
 from cislunar.scenario import Scenario, json_schema, load_scenario, resolved_yaml
 from cislunar.schema import Policy
-from cislunar.yamlio import parse_yaml
+from cislunar.yamlio import parse_yaml, read_mapping
 from orbits.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -241,10 +243,29 @@ def test_policy():
 # --- the JSON schema ---------------------------------------------------------------------------
 
 
-def test_json_schema_file_is_current():
-    """Write it with: python -m cislunar schema scenario > docs/schema/scenario.schema.json"""
-    kept = (ROOT / "docs" / "schema" / "scenario.schema.json").read_text(encoding="utf-8")
-    assert json.loads(kept) == json_schema()
+@pytest.mark.parametrize("what", ["scenario", "trade", "roadmap"])
+def test_json_schema_files_are_current(what):
+    """Write them with: make schema"""
+    kept = (ROOT / "docs" / "schema" / f"{what}.schema.json").read_text(encoding="utf-8")
+    told = CliRunner().invoke(app, ["schema", what])
+    assert told.exit_code == 0
+    assert json.loads(kept) == json.loads(told.stdout)
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern"), [("trade", "trades/*.yaml"), ("roadmap", "roadmap*.yaml")]
+)
+def test_files_that_are_read_fit_their_schema(what, pattern):
+    import jsonschema
+
+    schema = json.loads((ROOT / "docs" / "schema" / f"{what}.schema.json").read_text("utf-8"))
+    files = sorted((ROOT / "configs").glob(pattern))
+    assert files
+    for path in files:
+        raw = json.loads(json.dumps(read_mapping(path)))
+        jsonschema.validate(raw, schema)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**raw, "no-such-key": 1}, schema)
 
 
 def test_every_field_has_a_description_and_numbers_have_bounds():

@@ -63,8 +63,16 @@ def kinds() -> tuple[str, ...]:
 
 
 def near(name: str, known, count: int = 3) -> str:
-    """Text listing the ``known`` names most like ``name``, for an error message."""
-    close = difflib.get_close_matches(str(name), list(known), n=count, cutoff=0.5)
+    """Text listing the ``known`` names most like ``name``, for an error message.
+
+    >>> near("queqiao", ["queqiao-2", "dro-1", "queqiao-2"]), near("nope", ["note-5"])
+    ('one of queqiao-2', 'see `cislunar catalog list`')
+    """
+    names, word = list(dict.fromkeys(known)), str(name)
+    close = difflib.get_close_matches(word, names, n=count, cutoff=0.65)
+    if len(word) > 2:  # a part of a name is meant for it
+        close += [n for n in names if word in str(n) and n not in close]
+    close = close[:count]
     return "one of " + ", ".join(close) if close else "see `cislunar catalog list`"
 
 
