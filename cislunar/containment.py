@@ -20,7 +20,7 @@ from orbits.compiled import njit
 from orbits.errors import InputError
 
 THREE_SIGMA_FRAC = 0.9973002039367398  # the share within 3 standard deviations of one normal
-_POINTS = 40
+_POINTS = 40  # half of them: the integrand is the same on both sides
 _FAR = 8.5  # standard deviations beyond which nothing is left
 _DEGREE = 18  # Chebyshev series of the radius over the ratios of the variances
 
@@ -29,8 +29,8 @@ def _share(radius, s1, s2, s3):
     """Probability that the error is within ``radius``; any equal shapes, ``s1`` the largest."""
     from scipy.special import erf
 
-    nodes, weights = np.polynomial.legendre.leggauss(_POINTS)
-    turn, weights = 0.5 * math.pi * nodes, 0.5 * math.pi * weights
+    nodes, weights = (x[_POINTS // 2 :] for x in np.polynomial.legendre.leggauss(_POINTS))
+    turn, weights = 0.5 * math.pi * nodes, math.pi * weights
     sine, cosine = np.sin(turn), np.cos(turn)
 
     def line(reach, sigma):
@@ -86,9 +86,11 @@ def containment_frac(radius, sigmas) -> np.ndarray:
 
 
 def _solve(share: float, s1, s2, s3) -> np.ndarray:
-    """Radii by bisection and secants."""
-    low, high = np.zeros(s1.shape), s1 * 2.0 * math.sqrt(-2.0 * math.log(1.0 - share) + 3.0)
-    for _ in range(8):
+    """Radii by bisection and secants, between those of one direction and of three equal ones."""
+    from scipy.special import erfinv, gammaincinv
+
+    low, high = math.sqrt(2.0) * erfinv(share) * s1, math.sqrt(2.0 * gammaincinv(1.5, share)) * s1
+    for _ in range(5):
         middle = 0.5 * (low + high)
         inside = _share(middle, s1, s2, s3) < share
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)

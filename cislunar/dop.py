@@ -141,7 +141,7 @@ def _between(t, j, w, states, out):
 
 
 @njit(cache=True, nogil=True)
-def _fix_variances(user, places, n, sise2, quiet, e, w, out, unit_out, weighted):
+def variances_of_fix(user, places, n, sise2, quiet, e, w, out, unit_out, weighted):
     """Unit-weight and weighted variances of one fix; False where there is none.
 
     ``places`` (n, 3) km, ``sise2`` (n) signal variance m2, ``quiet`` (n, 2) receiver variance per
@@ -260,8 +260,8 @@ def walk(
             else:
                 now = end
             on_grid = k <= last and now == t[k] and (now < end or final)
-            _place(t, now, dt, last, user, sources, index, n, here, places)
-            fix = _fix_variances(here, places, n, var, noise, e, w, out, unit_out, weighted)
+            place_sources(t, now, dt, last, user, sources, index, n, here, places)
+            fix = variances_of_fix(here, places, n, var, noise, e, w, out, unit_out, weighted)
             good = fix and passes(unit_out, weighted, limits, horizontal)
             if on_grid:
                 if fix:
@@ -282,8 +282,8 @@ def walk(
                 low, high = before, now  # at the segment's start both are the start
                 while high - low > tol_s:
                     middle = 0.5 * (low + high)
-                    _place(t, middle, dt, last, user, sources, index, n, here, places)
-                    state = _fix_variances(
+                    place_sources(t, middle, dt, last, user, sources, index, n, here, places)
+                    state = variances_of_fix(
                         here, places, n, var, noise, e, w, out, unit_out, weighted
                     )
                     if which == 1:
@@ -330,7 +330,7 @@ def walk(
 
 
 @njit(cache=True, nogil=True)
-def _place(t, now, dt, last, user, sources, index, n, here, places):
+def place_sources(t, now, dt, last, user, sources, index, n, here, places):
     """Positions of the user and of the ``n`` sources in ``index`` at the instant ``now``."""
     j = int((now - t[0]) / dt)
     if j > last - 1:

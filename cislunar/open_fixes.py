@@ -8,7 +8,6 @@ window only rows.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
-from cislunar.dop import MIN_SOURCES, walk
+from cislunar.dop_kernels import MIN_SOURCES
 from cislunar.fixes import EDGE_TOL_S
+from cislunar.good_fixes import good_spans
 from cislunar.needs import rms_limit_m
 from cislunar.positioning import positioning_need
 from cislunar.ranging import chinese, is_corrected, is_receiver, is_source, separation_km, sise_m
@@ -60,7 +60,6 @@ class OpenFixes:
         self._gains = np.array(
             [is_corrected(n, uere, chinese(policy)) for n in sources], dtype=bool
         )
-        self._room = threading.local()
         references = [
             n
             for n in nodes
@@ -146,24 +145,15 @@ class OpenFixes:
         for corrected in near:
             signal[corrected & seen & self._gains] = self._close
         table = np.where(rich[:, None], signal[row], -1.0)
-        dop, error, solved = self._scratch()
-        room = 2 * edges.size + 1024
+        spans = np.empty((2 * edges.size + 1024, 2))
         while True:
-            spans = np.zeros((2, room, 2))
-            sizes = walk(
+            size = good_spans(
                 self._t_s, user.state, self._states, edges, table, user.noise,
                 math.sin(NAVIGATION_LOW_ELEVATION_DEG * DEG), user.limits, user.horizontal,
-                EDGE_TOL_S, dop, error, solved, spans[0], spans[1],
+                EDGE_TOL_S, spans,
             )  # fmt: skip
-            if sizes[0] >= 0:
+            if size >= 0:
                 break
-            room *= 4
-        good = spans[1, : sizes[1]]
+            spans = np.empty((4 * len(spans), 2))
+        good = spans[:size]
         return Intervals(good[:, 0], good[:, 1]) & window
-
-    def _scratch(self):
-        """Tables that the walk fills and nobody here reads, one set a thread."""
-        if not hasattr(self._room, "tables"):
-            size = self._t_s.size
-            self._room.tables = np.zeros((size, 5)), np.zeros((size, 2)), np.zeros(size, bool)
-        return self._room.tables

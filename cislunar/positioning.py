@@ -281,7 +281,7 @@ def score_positioning(
             return _Found(fixes)
         _, spread = fix_variances(t_s, user, states, **fixing)
         names = [n.name for n in sources]
-        losses = loss_tolerance(t_s, user, states, names, fixing | judging)
+        losses = loss_tolerance(t_s, user, states, names, fixing | judging, fixes.served)
         return _Found(fixes, spread, _accuracy_rows(spread), losses)
 
     rows, accuracy, tolerance, verdicts = [], [], [], {}

@@ -311,7 +311,9 @@ def resolved_yaml(scenario: Scenario, files: Mapping[str, str] | None = None) ->
     """
     import yaml
 
-    class Dumper(yaml.SafeDumper):
+    base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+    class Dumper(base):
         def ignore_aliases(self, data):
             return True
 

@@ -14,7 +14,8 @@ def _catalogue() -> dict[str, dict[str, str]]:
     import yaml
 
     with FILE.open(encoding="utf-8") as stream:
-        return yaml.safe_load(stream)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return yaml.load(stream, Loader=loader)  # our own file, and the safe loader
 
 
 class Text:

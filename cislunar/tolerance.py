@@ -137,11 +137,12 @@ def loss_tolerance(
     sources: np.ndarray,
     names: Sequence[str],
     fixing: Mapping[str, Any],
+    served: Intervals | None = None,
 ) -> tuple[Loss, ...]:
     """Service with no, any one, and any two sources lost, the worst of each named.
 
     ``t_s``, ``user`` and ``sources`` as for ``fixes.find_fixes``, ``names`` those of the sources
-    and ``fixing`` its other arguments by name.
+    and ``fixing`` its other arguments by name; ``served`` is what it gives, where that is known.
 
     With fewer than two sources there is no pair to lose, and fewer rows. A limit that a smaller set
     meets and the full one does not (PDOP and error never do, but the order of sums may at the very
@@ -175,7 +176,8 @@ def loss_tolerance(
 
     order = sorted(range(count), key=lambda s: names[s])
     epochs = max(t_s.size - 1, 1)
-    found = [Loss(0, (), served_without(()), float(survives[0]) / epochs)]
+    full = served_without(()) if served is None else served
+    found = [Loss(0, (), full, float(survives[0]) / epochs)]
     for size in (1, 2):
         if count < size:
             break
@@ -185,9 +187,9 @@ def loss_tolerance(
             taken = int(broken[min(lost), max(lost)])
             if taken > most:
                 best, most = lost, taken
-        served = served_without(best) if best else found[0].served
+        left = served_without(best) if best else full
         named = tuple(sorted(names[s] for s in best))
-        found.append(Loss(size, named, served, float(survives[size]) / epochs))
+        found.append(Loss(size, named, left, float(survives[size]) / epochs))
     return tuple(found)
 
 

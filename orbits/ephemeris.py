@@ -7,6 +7,7 @@ read before the first question.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from threading import Lock
@@ -19,6 +20,8 @@ from orbits.epoch import Epoch
 from orbits.errors import InputError, SpanError
 
 GRANULE_S = 4 * DAY_S
+_GRIDS = 8  # instants asked for last, and the least and most of them that are kept: 40 MB at most
+_LEAST, _MOST = 256, 100_000
 COEFFICIENTS = 13  # degree 12: DE440's own highest, so a table is the kernel itself, not a fit
 # columns of a table: three each, and one of padding (16 doubles fill whole SIMD registers)
 EARTH, SUN, JUPITER, VENUS, ANGLES, COLUMNS = 0, 3, 6, 9, 12, 16
@@ -127,7 +130,8 @@ class De440:
         return De440()
 
     def __init__(self):
-        self._lock = Lock()
+        self._lock, self._grids_lock = Lock(), Lock()
+        self._grids: OrderedDict[tuple, np.ndarray] = OrderedDict()
         # room for every granule's coefficients (the system's until written to), which of them are
         # known, and the number of the first
         zero = _granule_epoch(0)
@@ -173,7 +177,22 @@ class De440:
         InputError for a body that is not in ``BODIES``.
         """
         check_span(epoch, t_s)
-        return self._state(target, centre, epoch, t_s)
+        t = np.asarray(t_s, dtype=float)
+        if not _LEAST <= t.size <= _MOST:
+            return self._state(target, centre, epoch, t)
+        # orbits flown over one span ask for the same bodies at the same instants
+        asked = target, centre, epoch.jd_tdb, t.shape, t.tobytes()
+        with self._grids_lock:
+            found = self._grids.get(asked)
+            if found is not None:
+                self._grids.move_to_end(asked)
+                return found.copy()
+        found = self._state(target, centre, epoch, t)
+        with self._grids_lock:
+            self._grids[asked] = found.copy()
+            while len(self._grids) > _GRIDS:
+                self._grids.popitem(last=False)
+        return found
 
     def _state(self, target, centre, epoch, t_s):
         t = np.asarray(t_s, dtype=float)

@@ -15,7 +15,7 @@ from orbits.cr3bp import System
 from orbits.epoch import Epoch
 from orbits.families import PeriodicOrbit
 from orbits.forces import SUN_RADIUS_KM
-from orbits.frames import earth_moon_distance, rotation_and_rate
+from orbits.frames import earth_moon_distance, rotation, rotation_and_rate
 from orbits.interpolate import hermite_many
 
 MONTH_S = 27.321661 * DAY_S  # mean sidereal month (IERS Conventions 2010)
@@ -86,7 +86,7 @@ def read_back(states, epoch: Epoch, t_s, ephemeris) -> np.ndarray:
     From the Moon's centre, in units of the Earth-Moon distance of the instant.
     """
     t = np.atleast_1d(np.asarray(t_s, dtype=float))
-    matrix, _ = rotation_and_rate("EARTH_MOON_ROTATING", epoch, t, ephemeris)
+    matrix = rotation("EARTH_MOON_ROTATING", epoch, t, ephemeris)
     distance, _ = earth_moon_distance(epoch, t, ephemeris)
     turned = np.einsum("nij,nj->ni", matrix, np.asarray(states)[:, :3])
     return turned / distance[:, None]

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from cislunar.dop import dop
+from cislunar.fixes import EDGE_TOL_S
+from cislunar.good_fixes import good_spans
 from cislunar.needs import accuracy_m
 from cislunar.positioning import (
     COLUMNS,
@@ -363,6 +365,38 @@ def test_served_spans_agree_with_brute_force_on_a_fine_grid():
         np.array([v.contains(exact_t) for v in spans]), 1.0 / (sise**2 + 0.25),
     )  # fmt: skip
     assert there == pytest.approx(limit, rel=1e-4)
+
+
+@pytest.mark.parametrize("horizontal", [False, True])
+@pytest.mark.parametrize(
+    "limits", [(25.0, math.inf, math.inf), (math.inf, 6.0, math.inf), (40.0, math.inf, 5.0)]
+)
+def test_tiles_find_the_same_spans_as_one_fix_at_a_time(limits, horizontal):
+    t, states = fleet()
+    spans = in_view(states, t)
+    sise = np.array([5.0, 5.0, 5.0, 5.0, 10.0, 4.0])
+    noise = (3e-9, 1e-9)
+    served = find_fixes(
+        t, USER, states, [Ranging(v, noise) for v in spans], sise, multipath_m=0.5,
+        limits=limits, horizontal=horizontal, step_elevation_rad=0.3,
+    ).served  # fmt: skip
+    edges = np.unique([0.0, DAY, *(x for v in spans for x in (*v.start_s, *v.end_s))])
+    middle = 0.5 * (edges[:-1] + edges[1:])
+    signal = np.array(
+        [np.where(v.contains(middle), s**2 + 0.25, -1.0) for v, s in zip(spans, sise, strict=True)]
+    ).T
+    room = np.empty((1000, 2))
+    count = good_spans(
+        t, USER, states, edges, np.ascontiguousarray(signal), np.tile(noise, (len(sise), 1)),
+        math.sin(0.3), np.array(limits), horizontal, EDGE_TOL_S, room,
+    )  # fmt: skip
+    assert count > 3
+    assert Intervals(*room[:count].T) == served  # to the bit: edges are bisected from the same
+    short = np.empty((1, 2))
+    assert good_spans(
+        t, USER, states, edges, np.ascontiguousarray(signal), np.tile(noise, (len(sise), 1)),
+        math.sin(0.3), np.array(limits), horizontal, EDGE_TOL_S, short,
+    ) == -1  # fmt: skip
 
 
 def test_visible_counts_are_exact_from_the_spans():
