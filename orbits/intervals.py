@@ -2,25 +2,77 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from orbits.compiled import njit
+
 _NONE = np.empty(0)
 
 
+@njit(cache=True, nogil=True)
 def _normalise(start, end):
-    keep = end > start
-    start, end = start[keep], end[keep]
-    if start.size < 2:
-        return start, end
-    order = np.argsort(start, kind="stable")
-    start, end = start[order], end[order]
-    reach = np.maximum.accumulate(end)
-    first = np.concatenate(([True], start[1:] > reach[:-1]))
-    last = np.concatenate((first[1:], [True]))
-    return start[first], reach[last]
+    """Whether all edges are finite, and the spans sorted, joined where they meet, none empty."""
+    count = start.size
+    tidy, before = True, -np.inf
+    for i in range(count):
+        if not (np.isfinite(start[i]) and np.isfinite(end[i])):
+            return False, start, end
+        tidy = tidy and end[i] > start[i] > before
+        before = end[i]
+    if tidy:
+        return True, start, end
+    order = np.argsort(start, kind="mergesort")
+    s, e = np.empty(count), np.empty(count)
+    used = 0
+    for i in order:
+        if not end[i] > start[i]:
+            continue
+        if used > 0 and start[i] <= e[used - 1]:
+            e[used - 1] = max(e[used - 1], end[i])
+        else:
+            s[used], e[used] = start[i], end[i]
+            used += 1
+    return True, s[:used].copy(), e[:used].copy()
+
+
+@njit(cache=True, nogil=True)
+def _meet(a_start, a_end, b_start, b_end):
+    """What two sets have in common; disjoint spans that do not touch meet in such."""
+    room = a_start.size + b_start.size
+    s, e = np.empty(room), np.empty(room)
+    i, j, used = 0, 0, 0
+    while i < a_start.size and j < b_start.size:
+        begin, finish = max(a_start[i], b_start[j]), min(a_end[i], b_end[j])
+        if finish > begin:
+            s[used], e[used] = begin, finish
+            used += 1
+        if a_end[i] < b_end[j]:
+            i += 1
+        else:
+            j += 1
+    return s[:used].copy(), e[:used].copy()
+
+
+@njit(cache=True, nogil=True)
+def _outside(start, end, low, high):
+    """What of ``low``..``high`` lies outside a set."""
+    s, e = np.empty(start.size + 1), np.empty(start.size + 1)
+    begin, used = low, 0
+    for i in range(start.size):
+        if end[i] <= low or start[i] >= high:
+            continue
+        if start[i] > begin:
+            s[used], e[used] = begin, start[i]
+            used += 1
+        begin = end[i]
+    if high > begin:
+        s[used], e[used] = begin, high
+        used += 1
+    return s[:used].copy(), e[:used].copy()
 
 
 class Intervals:
@@ -36,13 +88,19 @@ class Intervals:
     __slots__ = ("end_s", "start_s")
 
     def __init__(self, start_s: ArrayLike = _NONE, end_s: ArrayLike = _NONE):
-        start = np.atleast_1d(np.asarray(start_s, dtype=float))
-        end = np.atleast_1d(np.asarray(end_s, dtype=float))
+        start, end = (np.array(x, dtype=float, ndmin=1) for x in (start_s, end_s))
         if start.shape != end.shape or start.ndim != 1:
             raise ValueError(f"starts {start.shape} and ends {end.shape} must be equal vectors")
-        if not (np.isfinite(start).all() and np.isfinite(end).all()):
+        finite, self.start_s, self.end_s = _normalise(start, end)
+        if not finite:
             raise ValueError("interval edges must be finite")
-        self.start_s, self.end_s = _normalise(start, end)
+
+    @classmethod
+    def _tidy(cls, edges: tuple[np.ndarray, np.ndarray]) -> Intervals:
+        """The set of spans that are as they must be."""
+        out = cls.__new__(cls)
+        out.start_s, out.end_s = edges
+        return out
 
     @classmethod
     def from_pairs(cls, pairs: Iterable[tuple[float, float]]) -> Intervals:
@@ -83,26 +141,14 @@ class Intervals:
         return Intervals.union_of((self, other))
 
     def __and__(self, other: Intervals) -> Intervals:
-        if not len(self) or not len(other):
-            return Intervals()
-        # every pair of spans that overlap: j runs from the first that ends after a's start
-        low = np.searchsorted(other.end_s, self.start_s, side="right")
-        high = np.searchsorted(other.start_s, self.end_s, side="left")
-        count = np.maximum(high - low, 0)
-        if not count.any():
-            return Intervals()
-        i = np.repeat(np.arange(len(self)), count)
-        j = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + low[i]
-        return Intervals(
-            np.maximum(self.start_s[i], other.start_s[j]), np.minimum(self.end_s[i], other.end_s[j])
-        )
+        return Intervals._tidy(_meet(self.start_s, self.end_s, other.start_s, other.end_s))
 
     def complement(self, start_s: float, end_s: float) -> Intervals:
         """The instants of ``[start_s, end_s)`` that are not in the set."""
-        inside = self.clip(start_s, end_s)
-        return Intervals(
-            np.concatenate(([start_s], inside.end_s)), np.concatenate((inside.start_s, [end_s]))
-        )
+        low, high = float(start_s), float(end_s)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError("interval edges must be finite")
+        return Intervals._tidy(_outside(self.start_s, self.end_s, low, high))
 
     def __sub__(self, other: Intervals) -> Intervals:
         if not len(self) or not len(other):
