@@ -52,7 +52,7 @@ def fixed_ids():
 
 def static_orbits(results, text: Text | None = None):
     """A matplotlib Figure: the paths from above the Moon's orbit and from its side."""
-    figure = new_figure(11, 5.4)
+    figure = new_figure(8.4, 4.2)
     _orbit_axes(figure.subplots(1, 2), results, text or Text())
     return figure
 
@@ -116,7 +116,7 @@ def static_timeline(results, service: str | None = None, text: Text | None = Non
     """A matplotlib Figure: gaps of one service by cause, one row a place."""
     text = text or Text()
     service = service or services(results)[0]
-    figure = new_figure(11, 1.6 + 0.24 * max(len(places(results, service)), 4))
+    figure = new_figure(9, 1.6 + 0.24 * max(len(places(results, service)), 4))
     _timeline_axes(figure.subplots(), results, service, text)
     return figure
 
@@ -155,7 +155,7 @@ def _timeline_axes(ax, results, service, text):
     plain(ax)
     ax.grid(False, axis="y")
     ax.legend(
-        fontsize=8, frameon=False, loc="upper center", ncols=6,
+        fontsize=8, frameon=False, loc="upper center", ncols=4,
         bbox_to_anchor=(0.45, -0.62 / (0.24 * max(len(rows), 4))),
     )  # fmt: skip
 
@@ -206,7 +206,8 @@ def _map_axes(figure, ax, results, variable, region, text):
         )  # fmt: skip
     axes = maps._axes(project)
     ax.set(xlim=axes["xaxis"]["range"], ylim=axes["yaxis"]["range"], aspect="equal")
-    ax.set_title(f"{title} ({region})", fontsize=10, loc="left")
+    where = maps.region_name(results, region, text)
+    ax.set_title(f"{title}\n{where}", fontsize=10, loc="left")
     if not isinstance(project, projection.Plate):
         ax.set_axis_off()
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cislunar.plots import still, still_bars, timeline
+from cislunar.plots import maps, still, still_bars, timeline
 from cislunar.report import summary, tables
 from cislunar.report.answer import needs_table
 from cislunar.report.builder import HERE
@@ -21,6 +22,7 @@ ANNEX = ("scorecard", "positioning", "signals", "gaps", "fills", "demand", "need
          "assumptions", "sources")  # fmt: skip
 WIDTH_PT = {"body": 481.0, "annex": 728.0}
 LARGEST_PT, SMALLEST_PT = 7.5, 4.0
+WHOLE = 15.0  # half ems: seven Japanese signs, twelve Latin
 
 
 def document(results, text: Text) -> bytes:
@@ -125,10 +127,11 @@ def _pictures(results, text, pairs, pictures):
                 keep("timeline", f"timeline-{service}", figure)
         coverage = results.coverage
         if coverage is not None and coverage.sizes.get("cell", 0):
-            for variable in PAPER_MAPS:
-                if variable in coverage and coverage[variable].notnull().any():
-                    figure = still.static_map(results, variable, None, text)
-                    keep("map", f"map-{variable}", figure)
+            for k, region in enumerate(maps.regions(coverage)):
+                for variable in PAPER_MAPS:
+                    if variable in coverage and coverage[variable].notnull().any():
+                        figure = still.static_map(results, variable, region, text)
+                        keep("map", f"map-{k}-{variable}", figure)
         if pairs and len(results.gaps):
             keep("gaps", "causes", still_bars.static_causes(results, text, pairs))
         if len(results.fills) and results.fills["gap_hours_filled"].notna().any():
@@ -152,8 +155,10 @@ def _table(head, rows, where) -> dict[str, Any]:
     wanted = [_wanted(column, low) for column, low in zip(columns, least, strict=True)]
     size = min(LARGEST_PT, WIDTH_PT[where] / (sum(least) * 0.5))
     room = max(WIDTH_PT[where] / (0.5 * size) - sum(least), 0.0)
-    spare = sum(w - low for w, low in zip(wanted, least, strict=True)) or 1.0
-    share = [low + room * (w - low) / spare for w, low in zip(wanted, least, strict=True)]
+    asked = sum(wanted) - sum(least)
+    given = min(room / asked, 1.0) if asked else 0.0
+    even = max(room - asked, 0.0) / len(least)  # what nobody asks for, for all alike
+    share = [low + given * (w - low) + even for w, low in zip(wanted, least, strict=True)]
     return {
         "head": [{"text": name, "n": "n" in kind.split()} for name, kind in head],
         "rows": body, "widths": share, "size": max(size, SMALLEST_PT),
@@ -184,20 +189,30 @@ def _cell(cell: Cell) -> dict[str, Any]:
 
 
 def _width(text: str) -> float:
-    """Width in half ems: full-width signs count two."""
-    return sum(2.0 if ord(c) > 0x2E7F else 1.12 for c in text)
+    """Width in half ems, with the air that typst puts between Japanese and Latin signs."""
+    borders = sum((ord(a) > 0x2E7F) != (ord(b) > 0x2E7F) for a, b in pairwise(text))
+    return sum(map(_sign, text)) + 0.5 * borders
+
+
+def _sign(c: str) -> float:
+    return 2.0 if ord(c) > 0x2E7F or c in "%✓✗" else 1.28 if c.isdigit() else 1.12
 
 
 def _longest_word(text: str) -> float:
-    """The widest stretch that cannot be broken; Japanese breaks anywhere."""
+    """The widest stretch that is not broken: a word, or a short text as a whole.
+
+    Japanese can break anywhere, and would stand in columns of single signs if it did.
+    """
     longest = word = 0.0
+    if _width(text) <= WHOLE:
+        return _width(text)
     for c in text:
         if ord(c) > 0x2E7F:
-            longest, word = max(longest, word, 2.0), 0.0
+            longest, word = max(longest, word, WHOLE), 0.0
         elif c in " -/\u200b":
             longest, word = max(longest, word + 1.0), 0.0
         else:
-            word += 1.12
+            word += _sign(c)
     return max(longest, word)
 
 

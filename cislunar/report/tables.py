@@ -23,6 +23,7 @@ from cislunar.report.cells import (
     service,
     unsure,
 )
+from cislunar.report.conflicts import conflicts
 from cislunar.report.limits import limit_sentences
 from cislunar.report.supply import supply_rows
 from cislunar.text import Text
@@ -74,6 +75,7 @@ def context(results, text: Text) -> dict[str, Any]:
             when=scenario.start.utc_text(float(scenario.duration_s) / 2.0, 0),
         ),
         "assumptions": _assumptions(results, text),
+        "conflicts": conflicts(results, text),
         "sources": _sources(results, text),
         "repro": _repro(results, text),
         "footer": text("footer.note", version=version),

@@ -53,9 +53,10 @@ def parts(results, text: Text) -> list[dict[str, Any]]:
 
 
 def _part(name: str, columns, rows, text: Text, words: int = 1) -> dict[str, Any]:
+    numbers = [c for c in columns[words:] if c != "by_service"]
     return {
         "id": name, "title": text(f"worth.{name}"), "lead": text(f"worth.{name}_lead"),
-        "head": head(text, *columns, numbers=columns[words:]), "rows": rows,
+        "head": head(text, *columns, numbers=numbers), "rows": rows,
     }  # fmt: skip
 
 

@@ -106,6 +106,10 @@ def make_results(assets=4, spacecraft=3, days=2.0, gaps_a_day=4, seed=1):
         ],
         sources=[
             {"id": "queqiao-2", "kind": "relays", "confidence": "press",
+             "conflicts": [{"field": "orbit", "values": [
+                 {"value": "24 h", "source": "press"},
+                 {"value": [26.1, 26.2], "note": "as tracked", "confidence": "derived"},
+             ]}],
              "sources": [{"title": "A paper", "url": "https://example.org/a", "date": "2024-05"}]},
         ],
     )  # fmt: skip
@@ -261,3 +265,9 @@ def _coverage(rng):
 @pytest.fixture(scope="session")
 def results():
     return make_results()
+
+
+@pytest.fixture
+def made_of():
+    """What makes results of a given size."""
+    return make_results

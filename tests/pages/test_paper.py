@@ -91,6 +91,34 @@ def test_columns_hold_their_longest_word():
     assert share >= 90 * 1.12 * 0.5 * table["size"] * 0.999
 
 
+def test_short_cells_are_not_broken(document, results):
+    """No column is so narrow that 28.0日 or a heading falls into single signs."""
+    text, _, pages = document
+    found = "".join(pages[k].get_textpage().get_text_bounded() for k in range(len(pages)))
+    words = tables.context(results, text)
+    short = {
+        cell.text
+        for section in ("gaps", "fills", "demand", "supply", "scorecard")
+        for row in words[section]["rows"] for cell in row.cells
+        if cell.text and pdf._width(cell.text) <= pdf.WHOLE
+    }  # fmt: skip
+    lines = {"".join(line.split()) for line in found.splitlines()}
+    whole = "\n".join(lines)
+    assert short
+    assert [s for s in short if "".join(s.split()) not in whole] == []
+
+
+def test_a_crowded_summary_is_set_smaller_and_not_cut(made_of):
+    """Every sign of thirty places, their figures and all limits stands above the lower margin."""
+    crowded = made_of(assets=30, days=1.0, gaps_a_day=1)
+    first = pypdfium2.PdfDocument(pdf.document(crowded, Text("en")))[0].get_textpage()
+    boxes = [first.get_charbox(n) for n in range(first.count_chars())]
+    boxes = [b for b in boxes if b[2] > b[0]]
+    assert min(bottom for _, bottom, _, _ in boxes) > 24.0
+    sizes = sorted(top - bottom for _, bottom, _, top in boxes)
+    assert sizes[len(sizes) // 2] < 4.0  # it was set smaller
+
+
 def test_slides_carry_the_tables(results):
     for language in ("en", "ja"):
         text = Text(language)

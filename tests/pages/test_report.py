@@ -173,6 +173,16 @@ def test_assumptions_say_how_sure_they_are(pages, language):
     assert "relay-standard" in said
 
 
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_differing_sources_stand_side_by_side(pages, language):
+    _, said = read(pages[language])
+    text = Text(language)
+    assert text("conflicts.lead", count=1) in said
+    told = said[said.index("queqiao-2: orbit") :]
+    for word in ("24 h", "press", "26.1, 26.2", text("confidence.derived"), "as tracked"):
+        assert word in told
+
+
 def test_text_from_the_scenario_is_escaped(pages):
     assert "<run>" not in pages["en"]
     assert html.escape("Hand-made <run>") in pages["en"]
