@@ -224,23 +224,23 @@ def _asking_relay(node):
     return replace(node, needs=(*node.needs, Need(service="relay")))
 
 
-def nation_members(results) -> dict[str, list[str]]:
+def nation_members(results, kinds: Iterable[str] = SUPPLY) -> dict[str, list[str]]:
     """The spacecraft and stations of each nation, by code; those of ESA's states are "Europe".
 
     A node's nation is the first code of its record (the operator's, before the host country's),
     else the nation of most of its operator's records in the catalogue; without either it is in
-    no group.
+    no group. ``kinds`` of node are asked; ``results`` is a run or a situation.
     """
     scenario = results.scenario
     own = {
         r.name: r.nation
-        for key in ("spacecraft", "constellations", "ground_stations")
-        for r in getattr(scenario, key)
+        for key in ("spacecraft", "constellations", "ground_stations", "assets")
+        for r in getattr(scenario, key, ())
     }
     of_operator = operator_nations()
     found: dict[str, list[str]] = {}
     for node in results.nodes:
-        if node.kind not in SUPPLY:
+        if node.kind not in kinds:
             continue
         code = own.get(node.name) or own.get(node.constellation) or of_operator.get(node.operator)
         if code:

@@ -102,7 +102,7 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
     with bar.stage("coverage"):
         coverage = _coverage(base, plan)
     with bar.stage("options", len(scenario.options)):
-        proposal = _fill(base, comms, positioning, ephemeris, bar)
+        proposal = _fill(base, plan, comms, positioning, ephemeris, bar)
     assert comms.frame is not None
     assert positioning.accuracy is not None
     assert positioning.tolerance is not None
@@ -127,6 +127,8 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         frontier=proposal.frontier,
         economics=proposal.economics,
         cash_by_fiscal_year=proposal.cash,
+        independence=proposal.independence,
+        independence_options=proposal.independence_options,
         coverage=coverage,
         manifest={},
     )
@@ -193,8 +195,12 @@ def _coverage(situation: Situation, plan: ContactPlan):
     )
 
 
-def _fill(base: Situation, comms, positioning, ephemeris: De440, bar: Progress) -> Proposal:
-    reruns = Reruns(base, _served(comms, positioning), _needs(base.nodes), _uere(), ephemeris)
+def _fill(
+    base: Situation, plan: ContactPlan, comms, positioning, ephemeris: De440, bar: Progress
+) -> Proposal:
+    reruns = Reruns(
+        base, _served(comms, positioning), _needs(base.nodes), _uere(), ephemeris, plan=plan
+    )
     return propose(reruns, base.scenario.budget_oku_jpy, bar.advance)
 
 

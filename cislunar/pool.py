@@ -61,7 +61,7 @@ class WholePool:
         self._touching: dict[Key, frozenset[str]] = {}
         self._comms: dict[frozenset[str], dict[Key, Intervals]] = {}
         given = (self.all.links, self.all.access, self.all.nodes, scenario.policy, self.all.tracks)
-        table = contact_table(*given)
+        self.table = table = contact_table(*given)
         self._open = OpenFixes(
             self.all, uere, [p for p, service in self.base_served if service == "positioning"]
         )

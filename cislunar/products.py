@@ -50,6 +50,8 @@ TABLES = {
     "frontier": "frontier.csv",
     "economics": "economics.csv",
     "cash_by_fiscal_year": "cash_by_fiscal_year.csv",
+    "independence": "independence.csv",
+    "independence_options": "independence_options.csv",
 }
 
 # written where the scenario asks for positioning over time

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cislunar.economics import cash_frame, economics_frame
 from cislunar.fill import Evaluator, choose_portfolio, portfolio_frame, rank_options
+from cislunar.independence import OPTION_COLUMNS, alone_frame, independence_frame
 from cislunar.options import node_tags, read_option
 from cislunar.pool import WholePool
 from cislunar.portfolio import (
@@ -24,7 +25,7 @@ from cislunar.portfolio import (
     frontier_frame,
     prove,
 )
-from cislunar.reruns import Reruns
+from cislunar.reruns import Rerun, Reruns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,8 @@ class Proposal:
     frontier: pd.DataFrame
     economics: pd.DataFrame
     cash: pd.DataFrame
+    independence: pd.DataFrame
+    independence_options: pd.DataFrame
     notes: dict[str, Any] = field(default_factory=dict)
     worth: Worth | None = None
 
@@ -81,11 +84,18 @@ def propose(
     # only reruns tell what it does beside others
     apart = [o.id for o in options if whole is None or o.id not in whole.names]
     if whole is None or any(single_h.get(i, 0.0) > 1e-3 for i in apart):
+        kept: list[Rerun] = []
+
+        def verify(ids: tuple[str, ...]) -> Mapping[tuple[str, str], float]:
+            kept.append(reruns.rerun(ids))
+            return reruns.unserved_in(kept[-1])
+
         chosen = choose_portfolio(
             scenario.options, asked, reruns.unserved, budget, present=tags,
-            max_evaluations=GREEDY_RERUNS, verify=reruns,
+            max_evaluations=GREEDY_RERUNS, verify=verify,
         )  # fmt: skip
-        return _greedy(chosen, fills, money, options, asked, days)
+        apart_from = _independence(reruns, kept[-1] if kept else None)
+        return _greedy(chosen, fills, money, options, asked, days, apart_from)
     further = prove(whole, options, single_h, budget + NEXT_OKU, tags)
     proof = further
     if further.cost > budget + 1e-9:
@@ -96,7 +106,10 @@ def propose(
     chosen = portfolio_frame(
         [worth.pool[i] for i in worth.in_order(best)], worth.total_h, asked.total_h(())
     )
-    verified = asked.total_h(()) - sum(reruns(tuple(best)).values()) / 3600.0 if best else 0.0
+    final = reruns.rerun(tuple(best)) if best else None
+    verified = (
+        asked.total_h(()) - sum(reruns.unserved_in(final).values()) / 3600.0 if final else 0.0
+    )
     more_cost, more_hours, more = worth.best(budget + NEXT_OKU)
     notes = {
         "method": "enumeration", "budget_oku_jpy": budget, "sets": len(worth.sets),
@@ -116,8 +129,13 @@ def propose(
         fills, chosen, attribution_frame(worth, found, keys), frontier_frame(worth, budget), money,
         cash_frame([worth.pool[i] for i in worth.in_order(best)], worth.total_h,
                    sum(worth.gap_h.values()), days),
-        notes, worth,
+        _independence(reruns, final), alone_frame(whole, options, tags), notes, worth,
     )  # fmt: skip
+
+
+def _independence(reruns: Reruns, final: Rerun | None) -> pd.DataFrame:
+    runs = {"base": reruns.rerun(())} | ({"portfolio": final} if final else {})
+    return independence_frame(runs, reruns.uere)
 
 
 def _most_apart_h(scenario: Any, whole: WholePool, apart: list[str]) -> float | None:
@@ -167,7 +185,7 @@ def _whole(reruns: Reruns, failed: frozenset[str]) -> WholePool | None:
     return whole if whole.contacts <= MOST_CONTACTS else None
 
 
-def _greedy(chosen, fills, money, options, asked, days) -> Proposal:
+def _greedy(chosen, fills, money, options, asked, days, independence) -> Proposal:
     import pandas as pd
 
     from cislunar.portfolio import ATTRIBUTION_COLUMNS, FRONTIER_COLUMNS
@@ -188,5 +206,6 @@ def _greedy(chosen, fills, money, options, asked, days) -> Proposal:
     return Proposal(
         fills, chosen, pd.DataFrame(columns=list(ATTRIBUTION_COLUMNS)),
         pd.DataFrame(columns=list(FRONTIER_COLUMNS)), money,
-        cash_frame([pool[i] for i in names], filled_h, base_h, days), notes,
+        cash_frame([pool[i] for i in names], filled_h, base_h, days), independence,
+        pd.DataFrame(columns=list(OPTION_COLUMNS)), notes,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from cislunar.comms import CommScores, score_comms
@@ -22,6 +23,16 @@ from orbits.intervals import Intervals
 Key = tuple[str, str]
 
 
+@dataclass(frozen=True, eq=False)
+class Rerun:
+    """A run with some options added: its nodes, contacts and ranges, and when needs are served."""
+
+    situation: Situation
+    plan: Any
+    ranging: Mapping[tuple[str, str], Any]
+    served: Mapping[Key, Intervals]
+
+
 class Reruns:
     """``reruns(option_ids) -> {(place, service): unserved s}`` over the needed pairs.
 
@@ -36,9 +47,10 @@ class Reruns:
         uere: Mapping[str, Any],
         ephemeris: De440,
         on_rerun: Callable[[], None] = lambda: None,
+        plan: Any = None,
     ):
         self.base, self.uere, self.ephemeris = base, uere, ephemeris
-        self.memory, self._on_rerun = Memory(), on_rerun
+        self.memory, self._on_rerun, self._plan = Memory(), on_rerun, plan
         self.served = {k: served[k] for k in needed if k in served}
         self._span = (0.0, base.tracks.span_s)
         self.unserved = unserved_seconds(self.served, self._span)
@@ -66,9 +78,22 @@ class Reruns:
             return frozenset(filter(None, pool.map(fly, craft)))
 
     def __call__(self, ids: tuple[str, ...]) -> dict[Key, float]:
-        if not ids:
-            return dict(self.unserved)
+        return self.unserved_in(self.rerun(ids)) if ids else dict(self.unserved)
+
+    def unserved_in(self, rerun: Rerun) -> dict[Key, float]:
+        """Unserved seconds of every needed place and service in a rerun."""
+        return unserved_seconds(dict(rerun.served), self._span)
+
+    def rerun(self, ids: tuple[str, ...]) -> Rerun:
+        """The run with these options added (none: the run itself, with the plan it was given)."""
         base = self.base
+        if not ids:
+            plan = self._plan
+            if plan is None:
+                plan = contact_table(
+                    base.links, base.access, base.nodes, base.scenario.policy, base.tracks
+                )
+            return Rerun(base, plan, base.ranging, self.served)
         more = extended(base, add_options(base.scenario, ids), self.ephemeris, self.memory)
         given = (more.links, more.access, more.nodes, base.scenario.policy, more.tracks)
         rules, ranging = base.scenario.contention, more.ranging
@@ -89,5 +114,5 @@ class Reruns:
             )  # fmt: skip
             found |= {(place, "positioning"): spans for place, spans in fixes.served.items()}
         self._on_rerun()
-        after = unserved_seconds({k: v for k, v in found.items() if k in self.unserved}, self._span)
-        return self.unserved | after
+        known = {k: v for k, v in found.items() if k in self.served}
+        return Rerun(more, plan, ranging, self.served | known)

@@ -54,6 +54,8 @@ class Results:
     frontier: pd.DataFrame = field(default_factory=pd.DataFrame)
     economics: pd.DataFrame = field(default_factory=pd.DataFrame)
     cash_by_fiscal_year: pd.DataFrame = field(default_factory=pd.DataFrame)
+    independence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    independence_options: pd.DataFrame = field(default_factory=pd.DataFrame)
     accumulated_positioning: pd.DataFrame = field(default_factory=pd.DataFrame)
     accumulated_against_time: pd.DataFrame = field(default_factory=pd.DataFrame)
 

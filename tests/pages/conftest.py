@@ -119,6 +119,19 @@ def _worth():
     """What options are worth and cost: the columns of the product files."""
     option = "elfo-relay-jp"
     return {
+        "independence": pd.DataFrame({
+            "set": ["base", "base", "portfolio", "portfolio"],
+            "case": ["as-planned", "japan-alone"] * 2, "asset": ["lupex"] * 4,
+            "service": ["relay"] * 4, "availability_frac": [1.0, 0.442, 1.0, 0.445],
+            "need_availability_frac": [0.9] * 4, "lost_h": [0.0, 375.0, 0.0, 373.0],
+            "longest_gap_s": [0.0, 86400.0, 0.0, 86300.0],
+        }),
+        "independence_options": pd.DataFrame({
+            "option": ["", option], "gained_h": [0.0, 12.5], "relay_frac": [0.442, 0.46],
+            "direct_frac": [None, None], "cost_oku_jpy": [0.0, 55.0],
+            "gained_h_per_oku_jpy": [None, 0.23], "together_with": ["", ""],
+            "name_en": ["", "ELFO relay, single"], "name_ja": ["", "ELFO中継衛星1機"],
+        }),
         "attribution": pd.DataFrame({
             "option": [option, option], "place": ["all", "all"], "service": ["all", "relay"],
             "add_one_h": [31.0, 31.0], "leave_one_out_h": [29.5, 29.5], "shapley_h": [30.2, 30.2],
