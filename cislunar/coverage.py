@@ -265,16 +265,18 @@ def cell_dops(
     serves. A fix is one with equal weights, which ``cell_fixes`` too asks for first.
     """
     count, epochs = positions_km.shape[:2]
-    px, py, pz = (np.ascontiguousarray(positions_km[:, :, i], dtype=float) for i in range(3))
     gate = np.ones((count, epochs)) if serving is None else np.asarray(serving, dtype=float)
     reach2 = np.array([s.reach_km for s in signals], dtype=float).reshape(count, 2) ** 2
     cells = np.ascontiguousarray(units, dtype=float)
+    least_sine = math.sin(min_elevation_rad)
+    tiles = cell_dop.packed(positions_km, gate)
+    cones = cell_dop.cones(tiles, count, epochs, radius_km, reach2, least_sine)
     wanted = np.array([f"{d}dop_p50" in figures for d in "gphvt"])
     out = np.zeros((len(cells), 8))
 
     def work(part: slice) -> None:
         cell_dop.sweep_dop(
-            cells[part], radius_km, px, py, pz, gate, reach2, math.sin(min_elevation_rad),
+            cells[part], radius_km, tiles, cones, epochs, reach2, least_sine,
             math.sin(step_elevation_rad), np.array(limits), wanted, out[part],
         )  # fmt: skip
 

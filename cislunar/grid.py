@@ -31,6 +31,7 @@ GAPS, JOINT_GAPS = 4, 10  # blocks of: longest, sum, squares, number (inside), f
 LONGEST, SUM, SQUARES, NUMBER, FIRST, LAST = range(6)
 FIGURES = 16
 MOST_ASSETS = 8  # the histogram of assets in view ends here
+BUCKETS = 2048  # of a percentile's search
 
 
 def cosine_thresholds(radius_km, min_elevation_rad, site_radius_km, body_radius_km=None):
@@ -202,19 +203,50 @@ def sweep(cells, px, py, pz, least, relay, live, changes, least_assets, out, tal
 
 
 @njit(cache=True, nogil=True)
-def _nth(values, n, percent):
-    """Percentile of ``values[:n]``, linear between order statistics."""
+def around(values, n, percent):
+    """The two order statistics about a percentile of ``values[:n]``, and the place between them.
+
+    For values of 0 or more, whose bits read as whole numbers are in the same order: counted in
+    buckets of those, all but the few that share a bucket with the percentile are never sorted.
+    """
     place = (n - 1) * percent / 100.0
     low = int(place)
     high = min(low + 1, n - 1)
-    part = np.partition(values[:n], high)
-    second = part[high]
-    first = second
-    if low < high:
-        first = part[0]
-        for i in range(1, high):
-            first = max(first, part[i])
-    return first + (second - first) * (place - low)
+    bits = values[:n].view(np.int64)
+    least, most = bits[0], bits[0]
+    for i in range(n):
+        least = min(least, bits[i])
+        most = max(most, bits[i])
+    shift = 0
+    while (most - least) >> shift >= BUCKETS:
+        shift += 1
+    tally = np.zeros(BUCKETS, np.int64)
+    for i in range(n):
+        tally[(bits[i] - least) >> shift] += 1
+    start, below = 0, 0  # the bucket of ``low``, and how many values are in those before it
+    while below + tally[start] <= low:
+        below += tally[start]
+        start += 1
+    end, within = start, tally[start]
+    while below + within <= high:
+        end += 1
+        within += tally[end]
+    near = np.empty(within)
+    k = 0
+    for i in range(n):
+        bucket = (bits[i] - least) >> shift
+        if start <= bucket <= end:
+            near[k] = values[i]
+            k += 1
+    near.sort()
+    return near[low - below], near[high - below], place - low
+
+
+@njit(cache=True, nogil=True)
+def _nth(values, n, percent):
+    """Percentile of ``values[:n]``, each 0 or more, linear between order statistics."""
+    first, second, share = around(values, n, percent)
+    return first + (second - first) * share
 
 
 # columns of ``sweep_fixes``

@@ -251,7 +251,7 @@ class Resolver:
     def _clock(self, clock: Any, key: str) -> None:
         if clock is None:
             return
-        known = [c["id"] for c in catalog.load("services")["clocks"]["kinds"]]
+        known = [c["id"] for c in (catalog.get("services", "clocks") or {})["kinds"]]
         if clock not in known:
             self.fault(key, f"{show(clock)} is not a clock kind", ", ".join(known), clock)
 

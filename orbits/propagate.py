@@ -95,14 +95,16 @@ def _run_path(model, state, t0, t_out, arrays: _Arrays, rtol, step_max, name="")
     ):
         if not times.size:
             continue
-        block, end = np.empty((times.size, 6)), np.empty((1, 6))
+        forward = place.flags.c_contiguous
+        block, end = place if forward else np.empty((times.size, 6)), np.empty((1, 6))
         how, when = np.zeros(1, np.int64), np.zeros(1)
         integrator.arcs(
             model, 6, state, np.array([t0]), times[-1:].copy(), times.copy(), block, *arrays, rtol,
             step_max, end, how, when,
         )  # fmt: skip
         _check(how[0], when[0], name)
-        place[...] = block
+        if not forward:
+            place[...] = block
     return out
 
 

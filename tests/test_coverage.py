@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cislunar import cell_dop
 from cislunar.coverage import (
     DEFINITIONS,
     Signal,
+    cell_dops,
     cell_fixes,
     cell_views,
     map_coverage,
@@ -22,6 +24,7 @@ from cislunar.coverage import (
     unit_vectors,
 )
 from cislunar.dop import dop
+from cislunar.grid import around
 from cislunar.schema import Region
 from orbits.epoch import Epoch
 from orbits.intervals import Intervals
@@ -246,6 +249,68 @@ def test_gaps_across_tiles_are_one_gap():
     views = cell_views(unit_vectors(np.array([90.0]), np.array([0.0])), places, 0.0, 10.0)
     assert views["longest_gap_s"].tolist() == [39000.0]
     assert views["mean_gap_s"].tolist() == [39000.0]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 4, 5, 6, 7])
+def test_dop_alone_is_that_of_the_full_fixes(seed):
+    """Sources that come and go, pass low, leave reach, rest and rush: each way a part is settled.
+
+    The reference tests every source at every epoch (``grid.sweep_fixes``).
+    """
+    rng = np.random.default_rng(seed)
+    count, epochs, mask = 20, 1500, [0.1, -0.2, 0.0, 0.05][seed % 4]
+    t = np.arange(epochs)
+    places = np.empty((count, epochs, 3))
+    for s in range(count):
+        axes = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        radius = 1737.4 + 10.0 ** rng.uniform(-1.0, 4.3) * (
+            1.0 + 0.5 * np.sin(t / rng.uniform(50, 900))
+        )
+        angle = t * rng.choice([0.0, 1e-4, 0.005, 0.3])
+        places[s] = radius[:, None] * (
+            np.cos(angle)[:, None] * axes[0] + np.sin(angle)[:, None] * axes[1]
+        )
+    serving = np.ones((count, epochs), bool)
+    serving[0, 300:700] = False
+    serving[1] = rng.random(epochs) < 0.5
+    serving[2] = False
+    signals = [
+        Signal(3.0, (0.0, 0.0), tuple(10.0 ** rng.uniform(3.5, 4.5, 2))) for _ in range(count)
+    ]
+    cells = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    cells = np.concatenate(
+        [cells, -cells, places[3, :5] / np.linalg.norm(places[3, :5], axis=1)[:, None]]
+    )
+    limits = (30.0, 50.0)
+    names = list(cell_dop.FIGURES)
+    found = cell_dops(cells, places, mask, signals, names, serving=serving, limits=limits,
+                      step_elevation_rad=0.3)  # fmt: skip
+    want = cell_fixes(cells, places, mask, signals, 4.0, serving=serving,
+                      limits=(math.inf, *limits), step_elevation_rad=0.3)  # fmt: skip
+    assert want["solution_count"].sum() > 100
+    for name in ("solution_count", "positioning_availability_frac", "positioning_served_frac"):
+        assert np.array_equal(found[name], want[name]), name
+    for name in set(names) - {"solution_count"}:
+        assert np.array_equal(np.ma.getmaskarray(found[name]), np.ma.getmaskarray(want[name]))
+        assert np.ma.allclose(found[name], want[name], rtol=1e-6)
+    free = cell_dops(cells, places, mask, signals, ["positioning_served_frac", "pdop_p50"],
+                     serving=serving, step_elevation_rad=0.3)  # fmt: skip
+    assert np.array_equal(free["positioning_served_frac"], want["positioning_availability_frac"])
+    assert np.ma.allclose(free["pdop_p50"], found["pdop_p50"], rtol=0.0, atol=0.0)
+
+
+@given(
+    st.lists(st.one_of(st.floats(0.0, 1e300), st.sampled_from([0.0, 1.0, 2.0])), min_size=1,
+             max_size=60),
+    st.sampled_from([0.0, 50.0, 95.0, 100.0]),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_percentiles_without_sorting(values, percent):
+    first, second, share = around(np.array(values), len(values), percent)
+    place = (len(values) - 1) * percent / 100.0
+    ordered = sorted(values)
+    assert (first, share) == (ordered[int(place)], place - int(place))
+    assert second == ordered[min(int(place) + 1, len(values) - 1)]
 
 
 def test_fixes_agree_with_dop():
