@@ -11,7 +11,7 @@ from cislunar.scenario import load_scenario
 from cislunar.yamlio import MAX_BYTES, read_mapping
 from orbits.epoch import Epoch
 from orbits.errors import InputError
-from orbits.exchange import write_oem
+from orbits.exchange import read_oem, write_oem
 from orbits.trajectory import Trajectory
 
 HEAD = "name: x\nepoch: '2030-03-01T00:00:00 UTC'\nduration_days: 1\noptions: []\n"
@@ -320,3 +320,46 @@ def test_a_fault_found_while_computing_names_the_scenario(tmp_path, monkeypatch)
 def test_read_mapping_names_what_it_read(tmp_path):
     with pytest.raises(InputError, match="a trade in YAML"):
         read_mapping(write(tmp_path, ""), "trade")
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [(["run"], "cislunar run: "), (["run", "--nope"], "cislunar run: "), (["nope"], "cislunar: "),
+     (["run", "x.yaml", "--workers", "0"], "cislunar run: "), (["--nope"], "cislunar: "),
+     (["run", "x.yaml", "--workers", "a\nb"], "cislunar run: "), (["run", "a", "b"], "cislunar run: "),
+     (["catalog", "nope"], "cislunar catalog: "), (["catalog", "show", "nope"], "cislunar: "),
+     (["route", "a", "--from", "b"], "cislunar route: "), (["schema", "nope"], "cislunar: "),
+     (["orbit", "dro"], "cislunar: ")],
+)  # fmt: skip
+def test_faults_of_usage_are_told_in_one_line(words, where):
+    from typer.testing import CliRunner
+
+    from cislunar.cli import app
+
+    ended = CliRunner().invoke(app, words, prog_name="cislunar")
+    assert ended.exit_code == 2
+    assert ended.stdout == ""
+    assert ended.stderr.startswith(where)
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_bad_item_of_a_list_is_one_fault(tmp_path):
+    """pydantic counts the items that are right, and so would tell of a list that is too short."""
+    for state, said in (("6000, 0, abc, 0, 0.9, 0", "'abc' is not a number"), ("1, 2", "2 items")):
+        orbit = f"{{kind: state, frame: MOON_ICRF, state_km_km_s: [{state}]}}"
+        with pytest.raises(InputError) as caught:
+            load_scenario(write(tmp_path, craft(orbit)))
+        (line,) = getattr(caught.value, "lines", None) or [str(caught.value)]
+        assert said in line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("CCSDS_OEM_VERS = 2.0\n" + "".join(f"k{k} = 1\n" for k in range(2000)), "too long"),
+     ("CCSDS_OEM_VERS = 2.0\nTIME_SYSTEM = TDB\n" + "1 " * 10_000, "too long")],
+    ids=["keys", "line"],
+)  # fmt: skip
+def test_an_oem_that_holds_too_much_is_refused(tmp_path, text, said):
+    (tmp_path / "x.oem").write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_oem(tmp_path / "x.oem")
