@@ -196,17 +196,21 @@ def check(
             )
             return
         from cislunar.checks import check_scenario
+        from cislunar.common_band import band_notes
         from cislunar.nodes import expand_nodes
         from cislunar.scenario import load_scenario
 
         scenario = load_scenario(file)
         check_scenario(scenario, str(file))
-        kinds = [node.kind for node in expand_nodes(scenario)]
+        nodes = expand_nodes(scenario)
+        kinds = [node.kind for node in nodes]
         print(
             f"{file}: scenario {scenario.name} is valid: {kinds.count('spacecraft')} spacecraft, "
             f"{kinds.count('station')} Earth stations, {kinds.count('asset')} lunar assets, "
             f"{len(scenario.options)} options, {scenario.duration_days:g} days"
         )
+        for note in band_notes(nodes, scenario.policy):
+            print(note["en"])
 
 
 @app.command()

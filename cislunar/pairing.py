@@ -41,6 +41,11 @@ def connects(tx: Terminal, rx: Terminal) -> bool:
     mine, theirs = tuple(tx.pairs_with or ()), tuple(rx.pairs_with or ())
     if mine or theirs:
         return rx.id in mine or tx.id in theirs
+    return roles_fit(tx, rx)
+
+
+def roles_fit(tx: Terminal, rx: Terminal) -> bool:
+    """True where two terminals are of roles that make a link, such as user and relay."""
     return frozenset((tx.role, rx.role)) in _PARTNERS
 
 

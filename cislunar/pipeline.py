@@ -13,6 +13,7 @@ from cislunar.accumulated import accumulated_frame, against_time_frame
 from cislunar.atmosphere import air_notes
 from cislunar.candidates import explain_gaps, need_of
 from cislunar.clouds import cloud_notes
+from cislunar.common_band import band_notes
 from cislunar.comms import CommScores, relay_live, score_comms
 from cislunar.contact_delay import split_by_delay
 from cislunar.contacts import ContactPlan, plan_contacts
@@ -238,6 +239,7 @@ def _manifest(
             }
         )
     notes += air_notes(results.nodes) + cloud_notes(results.plan, results.nodes)
+    notes += band_notes(results.nodes, scenario.policy)
     return {
         "maker": MAKER,
         "schema_version": SCHEMA_VERSION,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import cislunar
+from cislunar.report.scorecard import scorecard
 from cislunar.schema import Contention
 from orbits.errors import InputError
 from orbits.intervals import Intervals
@@ -94,6 +95,18 @@ def test_the_one_beam_serves_one_base_at_a_time_with_its_set_up(runs):
     decided = runs[1].manifest["contention"]
     assert decided["served_s"] <= decided["bound_s"]
     assert "contention" not in runs[0].manifest
+    gap = f"at most {100 * decided['optimality_gap_frac']:.1f} % below the best"
+    assert gap in words(scorecard(runs[1]))
+    assert "Assets scored alone" in words(scorecard(runs[0]))
+    assert "Assets scored alone" not in words(scorecard(runs[1]))
+
+
+def words(renderable):
+    from rich.console import Console
+
+    with (console := Console(width=1000)).capture() as held:
+        console.print(renderable)
+    return held.get()
 
 
 def test_the_higher_priority_loses_less(runs):

@@ -7,6 +7,8 @@ import cislunar
 from cislunar.budget import band_fault
 from cislunar.checks import check_scenario
 from cislunar.clouds import cloud_frame
+from cislunar.common_band import band_notes
+from cislunar.nodes import expand_nodes
 from orbits.errors import InputError
 
 BASE = {
@@ -101,6 +103,55 @@ def test_ends_without_a_common_band_are_no_provider_to_one_another():
     assert causes["no-provider"] == pytest.approx(causes.sum())  # in view, but not for this user
     ends = {n.name: n.terminals for n in results.nodes}
     assert "share no band" in (band_fault(ends["site"][0], ends["relay"][0]) or "")
+    said = [n for n in results.manifest["notes"] if "No band in common" in str(n)]
+    assert [n["en"] for n in said] == [
+        "No band in common with any spacecraft: site (sent in S_rtn_user, heard there in K_rtn_user; "
+        "sent from there in K_fwd_user, heard in S_fwd_user)."
+    ]
+    assert "site（送信はS_rtn_user、相手の受信はK_rtn_user。" in said[0]["ja"]
+
+
+def band_words(**changes):
+    scenario = cislunar.Scenario(**{**BASE, "ground_stations": [STATION], **changes})
+    return [note["en"] for note in band_notes(expand_nodes(scenario), scenario.policy)]
+
+
+def test_who_shares_no_band_is_named_where_policy_and_needs_let_it_matter():
+    assert band_words() == []  # a relay in S, a station in X and light: everyone has a partner
+    direct = {"service": "direct", "availability_frac": 0.5}
+    asset = {**BASE["assets"][0], "needs": [direct]}
+    assert band_words(assets=[asset]) == [
+        "No band in common with any Earth station: site (sent in S_rtn_user, heard there in "
+        "X_down, optical; sent from there in X_up, optical, heard in S_fwd_user)."
+    ]
+    craft = {**BASE["spacecraft"][0], "operator": "jaxa"}
+    deaf = {**craft, "name": "deaf", "terminals": ["relay-ka-user", "relay-x-earth"]}
+    (said,) = band_words(spacecraft=[craft, deaf])  # the asset has a relay, the other no asset
+    assert said.startswith("No band in common with any lunar asset: deaf (")
+    other = {**asset, "name": "other", "operator": "cnsa", "needs": []}
+    words = band_words(
+        spacecraft=[{**deaf, "name": "relay"}], assets=[other, BASE["assets"][0]],
+        policy={"groups": {"a": ["jaxa"], "b": ["cnsa"]}, "share": [["a", "a"], ["b", "b"]]},
+    )  # fmt: skip
+    assert [w.split(" (")[0] for w in words] == ["No band in common with any spacecraft: site"]
+
+
+def test_check_says_who_shares_no_band(tmp_path):
+    import yaml
+    from typer.testing import CliRunner
+
+    from cislunar.cli import app
+
+    craft = [{**BASE["spacecraft"][0], "terminals": ["relay-ka-user", "relay-x-earth"]}]
+    file = tmp_path / "mute.yaml"
+    file.write_text(
+        yaml.safe_dump(
+            {"schema_version": 1, **BASE, "spacecraft": craft, "ground_stations": [STATION]}
+        )
+    )
+    found = CliRunner().invoke(app, ["check", str(file)])
+    assert found.exit_code == 0
+    assert "No band in common with any spacecraft: site" in found.stdout
 
 
 def test_a_carrier_outside_its_band_is_refused_by_name():

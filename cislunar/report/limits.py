@@ -45,11 +45,17 @@ def _horizons(assets, text):
 
 
 def _contention(results, text) -> str:
+    decided = decided_words(results)
+    return text("limit.contention") if decided is None else text("limit.contended", **decided)
+
+
+def decided_words(results) -> dict[str, Any] | None:
+    """How contention was decided: groups, those exact, the gap in %; None where it was not."""
     decided = results.manifest.get("contention")
     if decided is None:
-        return text("limit.contention")
+        return None
     gap = f"{100.0 * decided['optimality_gap_frac']:.1f}"
-    return text("limit.contended", groups=decided["groups"], exact=decided["exact_groups"], gap=gap)
+    return {"groups": decided["groups"], "exact": decided["exact_groups"], "gap": gap}
 
 
 def _supply(results, text):

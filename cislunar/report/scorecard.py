@@ -71,8 +71,18 @@ def _summary(results, text):
             unknown=int(count.get("not-computable", 0)), gaps=f"{len(results.gaps):,}",
         )
         + "\n"
-        + text("terminal.limits")
+        + _limits(results, text)
     )  # fmt: skip
+
+
+def _limits(results, text) -> str:
+    from cislunar.report.limits import decided_words
+
+    days = f"{results.scenario.duration_days:g}"
+    decided = decided_words(results)
+    if decided is None:
+        return text("terminal.limits", days=days)
+    return text("terminal.contended", days=days, **decided)
 
 
 def _options(results, text):
