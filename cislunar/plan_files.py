@@ -35,7 +35,7 @@ from orbits.errors import InputError
 _MALFORMED = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError
 )  # fmt: skip
-MOST_MARKS = 1_500_000  # tags and attributes of a GraphML file
+MOST_TAGS, MOST_ATTRIBUTES = 1_500_000, 1_000_000  # of a GraphML file
 _NEEDED = ("start_s", "end_s", "rate_bps", "owlt_s")
 
 
@@ -178,10 +178,11 @@ def read_graphml(path) -> ContactTable:
     import networkx
 
     text = read_text(path)
-    if text.count("<") + text.count("=") > MOST_MARKS:
+    if text.count("<") > MOST_TAGS or text.count("=") > MOST_ATTRIBUTES:
         raise InputError(
-            "too many elements", file=str(path), allowed=f"{MOST_MARKS} tags and attributes"
-        )
+            "too many elements", file=str(path),
+            allowed=f"{MOST_TAGS} tags and {MOST_ATTRIBUTES} attributes",
+        )  # fmt: skip
     check_counts(path, text.count("<edge"), text.count("<node"))
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError("GraphML with a document type is not read", file=str(path))
