@@ -9,7 +9,7 @@ import numpy as np
 from cislunar.access import elevation_intervals
 from cislunar.antenna import pattern_of
 from cislunar.beam import is_shaped, losses_db
-from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG, navigation_cn0_dbhz
+from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG, navigation_cn0_at_1km_dbhz
 from cislunar.crossings import follow, range_km, scan
 from cislunar.geometry import RANGE
 from orbits.constants import DEG
@@ -37,7 +37,7 @@ def navigation_visible(
     limits = [
         float(
             10.0
-            ** ((navigation_cn0_dbhz(tx, rx, 1.0, e, eirp) - rx.acquisition_threshold_dbhz) / 20)
+            ** ((navigation_cn0_at_1km_dbhz(tx, rx, e, eirp) - rx.acquisition_threshold_dbhz) / 20)
         )
         for e in angles
     ]

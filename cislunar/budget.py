@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ import numpy as np
 from cislunar.bands import frequency_fault
 from cislunar.modcod import Mode, modes
 from cislunar.optical import PLANCK_J_S, ppm_required_dbw
+from cislunar.records import Itself
 from orbits.constants import BOLTZMANN_DBW_K_HZ, C_KM_S, DEG
 
 if TYPE_CHECKING:
@@ -381,6 +383,16 @@ def navigation_cn0_dbhz(tx: Terminal, rx: Terminal, range_km, elevation_rad=None
         return cn0
     low = np.asarray(elevation_rad) < NAVIGATION_LOW_ELEVATION_DEG * DEG
     return cn0 - np.where(low, (rx.receive.gain_dbi or 0.0) - NAVIGATION_LOW_GAIN_DBI, 0.0)
+
+
+@lru_cache(maxsize=1024)
+def _at_1km_dbhz(one: Itself, other: Itself, elevation_rad: float | None, eirp_dbw: float | None):
+    return navigation_cn0_dbhz(one.it, other.it, 1.0, elevation_rad, eirp_dbw)
+
+
+def navigation_cn0_at_1km_dbhz(tx: Terminal, rx: Terminal, elevation_rad=None, eirp_dbw=None):
+    """C/N0 in dBHz of a navigation signal at 1 km, as ``navigation_cn0_dbhz``; remembered."""
+    return _at_1km_dbhz(Itself(tx), Itself(rx), elevation_rad, eirp_dbw)
 
 
 def station_model(

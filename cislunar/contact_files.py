@@ -313,7 +313,8 @@ def hdtn_plan(plan, *, light_time: str = "up") -> dict:
 def write_hdtn(plan, path, *, light_time: str = "up") -> None:
     """Writes the plan for HDTN: see ``hdtn_plan``."""
     found = hdtn_plan(plan, light_time=light_time)
-    contacts = ",\n    ".join(json.dumps(c) for c in found.pop("contacts"))
+    # one a line; they hold numbers alone, so nothing else looks like where one ends
+    contacts = json.dumps(found.pop("contacts"))[1:-1].replace("}, {", "},\n    {")
     rest = "".join(f',\n  "{k}": {json.dumps(v, ensure_ascii=False)}' for k, v in found.items())
     body = f"[\n    {contacts}\n  ]" if contacts else "[]"
     write_text(path, f'{{\n  "contacts": {body}{rest}\n}}\n')

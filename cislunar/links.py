@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,7 @@ from cislunar.pairing import (
     terminal_band,
     terminal_pairs,
 )
+from cislunar.records import Itself
 from orbits.compiled import njit
 from orbits.constants import C_KM_S, DEG
 from orbits.events import EDGE_TOLERANCE_S, intersect_all
@@ -184,22 +186,38 @@ def _worst(
     return far, worst
 
 
+@njit(cache=True, nogil=True)
+def _sent(arrival_s, span_s, step_s, source, target):
+    """Transmit times of arrivals, s; an end of the span is taken for itself."""
+    out, w, par, none = np.empty(arrival_s.size), np.empty(8), np.zeros(4), np.zeros(2)
+    for i in range(arrival_s.size):
+        t = arrival_s[i]
+        if t <= 0.0 or t >= span_s:
+            out[i] = t
+            continue
+        sent = t
+        for _ in range(2):
+            at = min(max(sent, 0.0), span_s)
+            far = quantity_at(
+                RANGE, at, step_s, source, target, source, source, par, none, none, w
+            )  # fmt: skip
+            sent = t - far / C_KM_S
+        out[i] = max(sent, 0.0)
+    return out
+
+
 # --- windows ---------------------------------------------------------------------------------
 
 
 def sent_for(tracks: Tracks, received: Intervals, source: str, target: str) -> Intervals:
     """Transmit times at ``source`` whose arrivals at ``target`` lie in ``received``, seconds."""
-    span_s = float(tracks.t_s[-1])
     if not len(received):
         return received
-
-    def back(t):
-        sent = t
-        for _ in range(2):
-            sent = t - range_km(tracks, source, target, sent) / C_KM_S
-        return np.where((t <= 0.0) | (t >= span_s), t, np.maximum(sent, 0.0))
-
-    return Intervals(back(received.start_s), back(received.end_s))
+    grid = Grid.of(tracks)
+    ends = grid.table(tracks.states[source]), grid.table(tracks.states[target])
+    return Intervals(
+        *(_sent(t, grid.span_s, grid.step_s, *ends) for t in (received.start_s, received.end_s))
+    )
 
 
 def directed_window(
@@ -269,13 +287,18 @@ class _Channel:
         return (self.source.name, self.tx.id, self.rx.id) if self.shaped else self.station_points
 
 
-def _channel(source: Node, target: Node, tx: Terminal, rx: Terminal) -> _Channel:
+@lru_cache(maxsize=4096)
+def _closing(one: Itself, other: Itself, eirp: float | None, at_station: bool):
+    """What closes between two terminals, wherever they are: the fields of a channel by name.
+
+    Many nodes have the same terminals, so most channels have met theirs before.
+    """
+    tx, rx = one.it, other.it
     band = terminal_band(tx, "transmit") or ""
-    eirp = getattr(source, "eirp_override_dbw", None)
     least = least_margin_db(tx, rx)
     rates, margins = margins_at_1km_db(tx, rx, OUTSIDE, eirp)
     noisy = (
-        target.kind == "station"
+        at_station
         and getattr(rx.receive, "g_over_t_moon_db_k", None) is not None
         and band != "optical"
         and "moon" not in (rx.receive.hot_bodies if rx.receive is not None else ())
@@ -285,11 +308,19 @@ def _channel(source: Node, target: Node, tx: Terminal, rx: Terminal) -> _Channel
         for moon in (FULL, LIMB):
             loss[moon] = margins[0] - margins_at_1km_db(tx, rx, moon, eirp)[1][0]
     limits = 10.0 ** ((margins[None, :] - loss[:, None] - least) / 20.0)
+    return {
+        "band": band, "rates": rates, "margins": margins, "limits": limits,
+        "factors": 10.0 ** (loss / 20.0), "half_beam": half_beam_rad(rx) if noisy else None,
+        "shaped": is_shaped(tx, rx),
+    }  # fmt: skip
+
+
+def _channel(source: Node, target: Node, tx: Terminal, rx: Terminal) -> _Channel:
+    eirp = getattr(source, "eirp_override_dbw", None)
+    closing = _closing(Itself(tx), Itself(rx), eirp, target.kind == "station")
+    band = closing["band"]
     points = None if band == "optical" else _atmosphere(source, target, band)
-    return _Channel(
-        source, target, tx, rx, band, points, rates, margins, limits, 10.0 ** (loss / 20.0),
-        half_beam_rad(rx) if noisy else None, is_shaped(tx, rx),
-    )  # fmt: skip
+    return _Channel(source, target, tx, rx, station_points=points, **closing)
 
 
 def _extra_conditions(tracks: Tracks, channel: _Channel):

@@ -101,6 +101,28 @@ class TemporalNetwork:
         graph.add_edges_from(keyed)
         return graph
 
+    def node_link(self) -> dict[str, Any]:
+        """What ``networkx.node_link_data`` makes of ``graph``, without making it."""
+        import networkx
+
+        nodes = self._with_nodes(networkx.MultiDiGraph())
+        number = {name: i for i, name in enumerate(nodes)}
+        names = self._columns["source"].tolist(), self._columns["target"].tolist()
+        source, target = (np.array([number[n] for n in some], dtype=np.int64) for some in names)
+        # a graph lists its edges by source, then by target in the order in which they came up
+        _, first, pair = np.unique(
+            source * len(number) + target, return_index=True, return_inverse=True
+        )
+        edges = self._edges(slice(None))
+        for k, edge in enumerate(edges):
+            edge |= {"source": names[0][k], "target": names[1][k], "key": edge["contact_id"]}
+        return {
+            "directed": True, "multigraph": True,
+            "graph": {**self._when(), "span_s": self.span_s},
+            "nodes": [{**about, "id": name} for name, about in nodes.nodes(data=True)],
+            "edges": [edges[k] for k in np.lexsort((first[pair], source)).tolist()],
+        }  # fmt: skip
+
     def at(self, instant) -> networkx.DiGraph:
         """The graph at one instant: for each pair in contact then, the contact of highest rate.
 

@@ -297,12 +297,9 @@ def _write_ephemerides(results: Results, folder: Path) -> None:
 
 
 def _write_network(results: Results, folder: Path) -> None:
-    import networkx
-
     from cislunar.contact_files import write_hdtn, write_ion
 
-    data = networkx.node_link_data(results.network.graph, edges="edges")
-    _write_json(folder / "network.json", data, indent=None)
+    _write_json(folder / "network.json", results.network.node_link(), indent=None)
     write_ion(results.plan, folder / "contact_plan.ionrc")
     write_hdtn(results.plan, folder / "contact_plan.hdtn.json")
 

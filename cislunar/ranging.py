@@ -17,7 +17,7 @@ import numpy as np
 
 from cislunar.access import PairAccess, each
 from cislunar.acquisition import navigation_visible
-from cislunar.budget import navigation_cn0_dbhz
+from cislunar.budget import navigation_cn0_at_1km_dbhz
 from cislunar.dop_kernels import NEAREST_KM
 from cislunar.error_budget import code_noise_m
 from cislunar.pairing import connects, great_circle_km
@@ -206,13 +206,13 @@ def _best_pair(source: Node, receivers: Iterable[Terminal]):
         for rx in receivers
         if connects(tx, rx)
     ]
-    return max(pairs, key=lambda p: float(navigation_cn0_dbhz(*p, 1.0, 0.0)), default=None)
+    return max(pairs, key=lambda p: float(navigation_cn0_at_1km_dbhz(*p, 0.0)), default=None)
 
 
 def _at_1km_dbhz(source: Node, tx: Terminal, rx: Terminal) -> tuple[float, float]:
     """C/N0 at 1 km for a user that sees the source low, and high."""
     eirp = source.eirp_override_dbw
-    low, high = (float(navigation_cn0_dbhz(tx, rx, 1.0, e, eirp)) for e in (0.0, 0.5 * math.pi))
+    low, high = (float(navigation_cn0_at_1km_dbhz(tx, rx, e, eirp)) for e in (0.0, 0.5 * math.pi))
     return low, high
 
 

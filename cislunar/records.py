@@ -20,6 +20,26 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Itself:
+    """A record as a key by identity: records hold mappings, so their content has no hash.
+
+    >>> one = Record()
+    >>> Itself(one) == Itself(one), Itself(one) == Itself(Record())
+    (True, False)
+    """
+
+    __slots__ = ("it",)
+
+    def __init__(self, it: Any):
+        self.it = it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Itself) and other.it is self.it
+
+
 class Sourced(Record):
     """A record that may come from the catalogue and says where its values are from."""
 

@@ -75,6 +75,19 @@ def test_node_link_data_is_plain_json_and_comes_back(network):
     assert networkx.utils.graphs_equal(back, network.graph)
 
 
+def test_node_link_data_is_that_of_networkx_in_its_order(network):
+    crossed = TemporalNetwork(  # edges that a graph lists otherwise than the plan does
+        ContactTable.of_rows(
+            [(f"c{i}", a, b, 10.0 * i, 10.0 * i + 5.0, 1e6, 1.2)
+             for i, (a, b) in enumerate(("zx", "ab", "zb", "ax", "zx", "xz", "ab", "bz"))],
+            names="q",
+        )
+    )  # fmt: skip
+    for one in (network, crossed):
+        found = networkx.node_link_data(one.graph, edges="edges")
+        assert json.dumps(one.node_link()) == json.dumps(found)
+
+
 def test_a_margin_that_does_not_exist_is_left_out():
     plan = SimpleNamespace(
         epoch=EPOCH, span_s=10.0, contact_id=np.array(["c1", "c2"], dtype=object),
