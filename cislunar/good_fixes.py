@@ -52,11 +52,11 @@ def _judge(plain, weighted, k, limits, horizontal):
 
 @njit(cache=True, nogil=True)
 def good_spans(
-    t, user, sources, edges, sise2, quiet, sin_step, limits, horizontal, tol_s, good_edges
+    t, user, sources, starts, ends, sise2, quiet, sin_step, limits, horizontal, tol_s, good_edges
 ):  # fmt: skip
     """Spans with a fix within limits into ``good_edges`` (room, 2): how many, -1 without room.
 
-    Arguments as for ``cislunar.dop.walk``.
+    Arguments as for ``cislunar.dop.walk``, the segments by their ``starts`` and ``ends`` (J,).
     """
     count = sources.shape[0]
     places, e = np.empty((count, 3)), np.empty((count, 3))
@@ -74,8 +74,8 @@ def good_spans(
     last = t.size - 1
     dt = (t[last] - t[0]) / last
     used = 0
-    for j in range(edges.size - 1):
-        start, end = edges[j], edges[j + 1]
+    for j in range(starts.size):
+        start, end = starts[j], ends[j]
         n = 0
         for s in range(count):
             if sise2[j, s] >= 0.0:

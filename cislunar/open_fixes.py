@@ -127,9 +127,14 @@ class OpenFixes:
             user = self.users[place]
             marks[place] = (user.mark, window.start_s.tobytes(), window.end_s.tobytes())
             tasks.setdefault(marks[place], (user, window))
+        items = list(tasks.items())
+
+        def work(half: int) -> dict[Any, Intervals]:
+            return {mark: self._one(*task, names, out) for mark, task in items[half::2]}
+
         with ThreadPoolExecutor(2) as pool:
-            done = pool.map(lambda task: self._one(task[0], task[1], names, out), tasks.values())
-            found = dict(zip(tasks, done, strict=True))
+            one, other = pool.map(work, range(2))
+        found = one | other
         return {place: found[mark] for place, mark in marks.items()}
 
     def _one(self, user: _User, window: Intervals, names, out) -> Intervals:
@@ -137,18 +142,19 @@ class OpenFixes:
         edges = np.unique(np.concatenate((user.edges, window.start_s, window.end_s)))
         row = np.searchsorted(user.edges, edges[:-1], side="right") - 1
         middle = 0.5 * (edges[:-1] + edges[1:])
-        seen = user.seen & ~out
-        rich = (seen.sum(axis=1) >= MIN_SOURCES)[row] & window.contains(middle)
-        if not rich.any():
+        rich = np.count_nonzero(user.seen & ~out, axis=1) >= MIN_SOURCES
+        open_ = rich[row] & window.contains(middle)
+        if not open_.any():
             return Intervals()
+        row, starts, ends = row[open_], edges[:-1][open_], edges[1:][open_]
+        seen = user.seen[row] & ~out
         signal = np.where(seen, self._plain, -1.0)
         for corrected in near:
-            signal[corrected & seen & self._gains] = self._close
-        table = np.where(rich[:, None], signal[row], -1.0)
-        spans = np.empty((2 * edges.size + 1024, 2))
+            signal[corrected[row] & seen & self._gains] = self._close
+        spans = np.empty((2 * starts.size + 1024, 2))
         while True:
             size = good_spans(
-                self._t_s, user.state, self._states, edges, table, user.noise,
+                self._t_s, user.state, self._states, starts, ends, signal, user.noise,
                 math.sin(NAVIGATION_LOW_ELEVATION_DEG * DEG), user.limits, user.horizontal,
                 EDGE_TOL_S, spans,
             )  # fmt: skip

@@ -387,14 +387,14 @@ def test_tiles_find_the_same_spans_as_one_fix_at_a_time(limits, horizontal):
     ).T
     room = np.empty((1000, 2))
     count = good_spans(
-        t, USER, states, edges, np.ascontiguousarray(signal), np.tile(noise, (len(sise), 1)),
+        t, USER, states, edges[:-1], edges[1:], np.ascontiguousarray(signal), np.tile(noise, (len(sise), 1)),
         math.sin(0.3), np.array(limits), horizontal, EDGE_TOL_S, room,
     )  # fmt: skip
     assert count > 3
     assert Intervals(*room[:count].T) == served  # to the bit: edges are bisected from the same
     short = np.empty((1, 2))
     assert good_spans(
-        t, USER, states, edges, np.ascontiguousarray(signal), np.tile(noise, (len(sise), 1)),
+        t, USER, states, edges[:-1], edges[1:], np.ascontiguousarray(signal), np.tile(noise, (len(sise), 1)),
         math.sin(0.3), np.array(limits), horizontal, EDGE_TOL_S, short,
     ) == -1  # fmt: skip
 
