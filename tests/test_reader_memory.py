@@ -39,7 +39,7 @@ def filled(head: str, row: str, tail: str = "", most: int = PLAN, count: int = 1
 def numbered(head: str, row: str, tail: str = "", most: int = PLAN, count: int = 10**9) -> str:
     """As many rows as fit, every ``%d`` in them a number of its own."""
     rows, size, k = [], len(head) + len(tail), 0
-    per_row = row.count("%d")
+    per_row = row.count("%")
     while k < count:
         text = row % tuple(range(k * per_row + 1, (k + 1) * per_row + 1))
         size += len(text)
