@@ -25,6 +25,9 @@ import numpy as np
 from numba import njit
 
 from orbits.constants import (
+    EARTH_J2,
+    EARTH_J2_RADIUS_KM,
+    EARTH_POLE_X_RAD_S,
     GM_EARTH_KM3_S2,
     GM_JUPITER_KM3_S2,
     GM_SUN_KM3_S2,
@@ -35,7 +38,13 @@ from orbits.ephemeris import GRANULE_S, De440
 from orbits.epoch import Epoch
 from orbits.forces import EPHEMERIS, ForceModel, pack, rhs
 from orbits.frames import earth_moon_distance, transform
-from orbits.gravity import GRAVITY_GM_KM3_S2, GRAVITY_RADIUS_KM, _field, scratch
+from orbits.gravity import (
+    GRAVITY_GM_KM3_S2,
+    GRAVITY_RADIUS_KM,
+    _field,
+    scratch,
+    second_degree,
+)
 from orbits.propagate import propagate, propagate_many
 
 START = Epoch.parse("2030-03-01T00:00:00 UTC")
@@ -152,6 +161,31 @@ def heyoka_flight(model: ForceModel, rtol: float = RTOL):
         near = gm * hy.sum([d**2 for d in away]) ** -1.5
         far = gm * hy.sum([b**2 for b in body]) ** -1.5
         force = [force[j] + near * away[j] - far * body[j] for j in range(3)]
+    # the second degree of the Earth, and of the Moon that the Earth pulls: GM r.S r / r^5
+    earth, zero = columns[:3], hy.expression(0.0)
+    tilt = table.epoch.tdb_s + table.first_s + 0.5 * GRANULE_S * len(rows)
+    px = hy.expression(EARTH_POLE_X_RAD_S * tilt)
+    pole = [px, zero, 1.0 - 0.5 * px**2]
+    j2 = -0.5 * EARTH_J2 * EARTH_J2_RADIUS_KM**2
+    bulge = [[j2 * (3.0 * pole[i] * pole[j] - (i == j)) for j in range(3)] for i in range(3)]
+    c20, c22 = second_degree() * GRAVITY_RADIUS_KM**2 / np.array([2.0, 2.0])
+    own = [c22 - c20, -c22 - c20, 2.0 * c20]
+    moon = [
+        [hy.sum([axes[k][i] * own[k] * axes[k][j] for k in range(3)]) for j in range(3)]
+        for i in range(3)
+    ]
+
+    def tensor_pull(shape, r):
+        along = [hy.sum([shape[i][j] * r[j] for j in range(3)]) for i in range(3)]
+        d2 = hy.sum([x**2 for x in r])
+        whole = hy.sum([r[i] * along[i] for i in range(3)])
+        scale = GM_EARTH_KM3_S2 * d2**-2.5
+        return [scale * (2.0 * along[i] - 5.0 * whole * r[i] / d2) for i in range(3)]
+
+    craft = tensor_pull(bulge, [place[j] - earth[j] for j in range(3)])
+    centre = tensor_pull(bulge, [-e for e in earth])
+    figure = tensor_pull(moon, earth)
+    force = [force[j] + craft[j] - centre[j] + figure[j] for j in range(3)]
     equations = list(zip(names, [*names[3:], *force], strict=True))
     flyer = hy.taylor_adaptive_batch(
         equations, np.zeros((6, batch)) + 1.0, pars=np.zeros((195, batch)), tol=rtol,

@@ -8,6 +8,10 @@ GM_EARTH_KM3_S2 = 398600.4355070226
 GM_SUN_KM3_S2 = 132712440041.2794
 GM_VENUS_KM3_S2 = 324858.592
 GM_JUPITER_KM3_S2 = 126712764.1
+EARTH_J2, EARTH_J2_RADIUS_KM = 1.08262539e-3, 6378.1366
+# The pole of date's ICRF x grows by this from J2000 (IERS Conventions 2010, 5.16; the rest, 22
+# arcsec of y in a century, is left out)
+EARTH_POLE_X_RAD_S = math.radians(2004.191903 / 3600.0) / (36525 * 86400.0)
 
 # IAU and BIPM defining constants
 C_KM_S = 299792.458

@@ -186,8 +186,9 @@ def _fly_stable(task: Task, t):
 
 def _flown(task, t, state):
     return propagate(
-        state, task.epoch, t, task.model, task.ephemeris, rtol=1e-13, **task.craft
-    ).states
+        state, task.epoch, t, task.model, task.ephemeris, rtol=1e-13, escape_km=math.inf,
+        **task.craft,
+    ).states  # fmt: skip
 
 
 def _fly_fitted(task: Task, t, by_angle):

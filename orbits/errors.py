@@ -55,3 +55,11 @@ class ImpactError(ComputationError):
     def __init__(self, what, *, t_s=None, body=None):
         self.t_s, self.body = t_s, body
         super().__init__(what)
+
+
+class EscapeError(ComputationError):
+    """A flight that leaves the Earth-Moon system; ``t_s`` is when, ``distance_km`` how far out."""
+
+    def __init__(self, what, *, t_s=None, distance_km=None):
+        self.t_s, self.distance_km = t_s, distance_km
+        super().__init__(what)

@@ -15,6 +15,9 @@ import numpy as np
 from orbits.compiled import njit
 from orbits.constants import (
     AU_KM,
+    EARTH_J2,
+    EARTH_J2_RADIUS_KM,
+    EARTH_POLE_X_RAD_S,
     EARTH_RADIUS_KM,
     GM_EARTH_KM3_S2,
     GM_JUPITER_KM3_S2,
@@ -33,6 +36,7 @@ from orbits.gravity import (
     GRAVITY_RADIUS_KM,
     harmonic_sums,
     harmonics,
+    second_degree,
 )
 from orbits.simd import chebyshev
 
@@ -40,9 +44,10 @@ SUN_RADIUS_KM = 695700.0  # IAU 2015 nominal
 CR3BP, EPHEMERIS = 0, 1  # model codes
 
 # places in the vector of constants
-MU, FIRST, RATE, GM, GM_BODIES, GM_FIELD, RADIUS, PRESSURE, HIT_MOON, HIT_EARTH, SHADOW, SIZE = (
-    0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14,
+MU, FIRST, RATE, GM, GM_BODIES, GM_FIELD, RADIUS, PRESSURE, HIT_MOON, HIT_EARTH, SHADOW = (
+    0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13,
 )  # fmt: skip
+BULGE, POLE, FIGURE, SIZE = 14, 15, 16, 18
 _BODIES = {
     "earth": GM_EARTH_KM3_S2, "sun": GM_SUN_KM3_S2,
     "jupiter": GM_JUPITER_KM3_S2, "venus": GM_VENUS_KM3_S2,
@@ -58,8 +63,10 @@ class ForceModel:
     """What acts on a craft: the Moon's harmonics, point masses, and solar pressure if it is known.
 
     ``degree`` 0 is the Moon as a point with DE440's GM; from 2 to 100 its harmonics, about the
-    gravity field's own GM (5e-7 km3/s2 from DE440's) and radius. ``order`` cuts the field (0: zonal
-    terms alone). Solar pressure acts only where a craft's area and mass are given.
+    gravity field's own GM (4e-6 km3/s2 from DE440's) and radius. ``order`` cuts the field (0: zonal
+    terms alone). Where the Moon has a figure the Earth has one too: its J2 pulls the craft and the
+    Moon, and the Moon's second degree feels the Earth, as in DE440. Solar pressure acts only where
+    a craft's area and mass are given.
     """
 
     degree: int = 20
@@ -94,7 +101,7 @@ class ForceModel:
 
 
 def pack(model: ForceModel, table: BodyTable, *, area_m2=None, mass_kg=None, cr=1.3, impact=True):
-    """The arrays a kernel needs: constants (14,), body table and harmonics.
+    """The arrays a kernel needs: constants (18,), body table and harmonics.
 
     Raises InputError for an area without a mass (or the reverse), or one that is not positive.
     """
@@ -107,6 +114,10 @@ def pack(model: ForceModel, table: BodyTable, *, area_m2=None, mass_kg=None, cr=
     for k, (name, gm) in enumerate(_BODIES.items()):
         c[GM_BODIES + k] = gm if name in model.bodies else 0.0
     c[GM_FIELD], c[RADIUS] = GRAVITY_GM_KM3_S2, GRAVITY_RADIUS_KM
+    if model.degree:
+        c[BULGE] = 1.5 * EARTH_J2 * EARTH_J2_RADIUS_KM**2
+        c[POLE] = EARTH_POLE_X_RAD_S * (table.epoch.tdb_s + table.first_s)
+        c[FIGURE : FIGURE + 2] = GRAVITY_RADIUS_KM**2 * second_degree(model.order)
     if model.srp and area_m2 is not None and mass_kg is not None:
         c[PRESSURE] = SOLAR_PRESSURE_N_M2 * cr * area_m2 / mass_kg * 1e-3 * AU_KM**2
     c[SHADOW] = float(model.shadow)
@@ -216,6 +227,45 @@ def _add_gradient(g, gm, dx, dy, dz, d2):
 
 
 @njit(cache=True, nogil=True)
+def _bulge(w, near, px, pz, x, y, z):
+    """The pull (3) of an oblate body's J2 at x, y, z (km) from it, with its pole (px, 0, pz).
+
+    ``w`` is 3/2 GM J2 R^2 / r^5 and ``near`` 1 / r^2.
+    """
+    u = px * x + pz * z
+    along, down = w * (5.0 * u * u * near - 1.0), 2.0 * w * u
+    return along * x - down * px, along * y, along * z - down * pz
+
+
+@njit(cache=True, nogil=True)
+def _add_bulge_gradient(g, w, near, px, pz, x, y, z):
+    """Adds the derivative of :func:`_bulge` (xx, xy, xz, yy, yz, zz) to ``g``."""
+    u = px * x + pz * z
+    flat = u * u * near
+    whole, far, mixed = w * (5.0 * flat - 1.0), 5.0 * w * near * (1.0 - 7.0 * flat), 10.0 * w * u
+    mixed, w = mixed * near, 2.0 * w
+    g[0] += whole + far * x * x + 2.0 * mixed * px * x - w * px * px
+    g[1] += far * x * y + mixed * px * y
+    g[2] += far * x * z + mixed * (px * z + pz * x) - w * px * pz
+    g[3] += whole + far * y * y
+    g[4] += far * y * z + mixed * pz * y
+    g[5] += whole + far * z * z + 2.0 * mixed * pz * z - w * pz * pz
+
+
+@njit(cache=True, nogil=True)
+def _figure(w, near, zonal, sectoral, x, y, z):
+    """Minus the acceleration (3) of a body by a mass at x, y, z (km) on its principal axes.
+
+    ``zonal`` and ``sectoral`` are R^2 times C20 and 6 C22; ``w`` is GM / r^5 with the mass's GM,
+    ``near`` 1 / r^2.
+    """
+    q = 2.5 * (zonal * (3.0 * z * z * near - 1.0) + sectoral * (x * x - y * y) * near)
+    return (
+        w * (sectoral - zonal - q) * x, w * (-sectoral - zonal - q) * y, w * (2.0 * zonal - q) * z,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
 def rhs(model, n, t, y, c, table, field, work, dy):
     """Writes the derivative of ``y`` (n = 6, or 42 with the transition matrix) into ``dy``.
 
@@ -237,6 +287,7 @@ def rhs(model, n, t, y, c, table, field, work, dy):
         for i in range(6):
             g[i] = 0.0
         _add_gradient(g, c[GM], x, yy, z, r2)
+    far = near = far5 = near5 = 0.0  # of the Earth from Moon and craft: 1 / r^2 and GM / r^5
     for k in range(4):
         gm = c[GM_BODIES + k]
         if gm == 0.0:
@@ -245,11 +296,26 @@ def rhs(model, n, t, y, c, table, field, work, dy):
         dx, dyy, dz = sx - x, sy - yy, sz - z
         s2, d2 = sx * sx + sy * sy + sz * sz, dx * dx + dyy * dyy + dz * dz
         s3, d3 = gm / (s2 * math.sqrt(s2)), gm / (d2 * math.sqrt(d2))
+        if k == 0:
+            far, near = 1.0 / s2, 1.0 / d2
+            far5, near5 = s3 * far, d3 * near
         ax += d3 * dx - s3 * sx
         ay += d3 * dyy - s3 * sy
         az += d3 * dz - s3 * sz
         if n == 42:
             _add_gradient(g, gm, dx, dyy, dz, d2)
+    ex, ey, ez = body[EARTH], body[EARTH + 1], body[EARTH + 2]
+    bulge = c[BULGE]
+    if bulge != 0.0:
+        px = c[POLE] + EARTH_POLE_X_RAD_S * (t - c[FIRST])
+        pz = 1.0 - 0.5 * px * px
+        dx, dyy, dz = _bulge(bulge * near5, near, px, pz, x - ex, yy - ey, z - ez)
+        sx, sy, sz = _bulge(bulge * far5, far, px, pz, -ex, -ey, -ez)  # the Moon's own
+        ax += dx - sx
+        ay += dyy - sy
+        az += dz - sz
+        if n == 42:
+            _add_bulge_gradient(g, bulge * near5, near, px, pz, x - ex, yy - ey, z - ez)
     light = work[LIGHT_ROW]  # solar pressure's push, and how it fades from place to place
     if n == 42:
         for i in range(6):
@@ -260,15 +326,15 @@ def rhs(model, n, t, y, c, table, field, work, dy):
         push = -c[PRESSURE] / (d2 * math.sqrt(d2))
         lit = 1.0
         if c[SHADOW] != 0.0:
-            ex, ey, ez = body[EARTH] - x, body[EARTH + 1] - yy, body[EARTH + 2] - z
+            dx, dyy, dz = ex - x, ey - yy, ez - z
             by_moon = lit_fraction(sx, sy, sz, -x, -yy, -z, MOON_RADIUS_KM)
-            by_earth = lit_fraction(sx, sy, sz, ex, ey, ez, EARTH_RADIUS_KM)
+            by_earth = lit_fraction(sx, sy, sz, dx, dyy, dz, EARTH_RADIUS_KM)
             lit = by_moon * by_earth
             if n == 42 and 0.0 < lit < 1.0:
                 light[0], light[1], light[2] = push * sx, push * sy, push * sz
                 fade = light[3:6]
                 add_lit_gradient(sx, sy, sz, -x, -yy, -z, MOON_RADIUS_KM, by_earth, fade)
-                add_lit_gradient(sx, sy, sz, ex, ey, ez, EARTH_RADIUS_KM, by_moon, fade)
+                add_lit_gradient(sx, sy, sz, dx, dyy, dz, EARTH_RADIUS_KM, by_moon, fade)
         push *= lit
         ax += push * sx
         ay += push * sy
@@ -293,6 +359,14 @@ def rhs(model, n, t, y, c, table, field, work, dy):
         )  # fmt: skip
         f = c[GM_FIELD] / (c[RADIUS] * c[RADIUS])
         bx, by, bz = f * sums[0], f * sums[1], f * sums[2]
+        if bulge != 0.0:  # the Moon moves, and the axes with it, as the Earth pulls its figure
+            dx, dyy, dz = _figure(
+                far5, far, c[FIGURE], c[FIGURE + 1],
+                m00 * ex + m01 * ey + m02 * ez,
+                m10 * ex + m11 * ey + m12 * ez,
+                m20 * ex + m21 * ey + m22 * ez,
+            )  # fmt: skip
+            bx, by, bz = bx + dx, by + dyy, bz + dz
         ax += m00 * bx + m10 * by + m20 * bz
         ay += m01 * bx + m11 * by + m21 * bz
         az += m02 * bx + m12 * by + m22 * bz

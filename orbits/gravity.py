@@ -146,6 +146,17 @@ def harmonics(degree: int, order: int | None = None) -> np.ndarray:
     return np.concatenate([*blocks, single.reshape(3, ROWS, LANES)])
 
 
+def second_degree(order: int | None = None) -> np.ndarray:
+    """C20 and 6 C22 (2,), not normalised: what a distant mass feels of the Moon's figure.
+
+    On principal axes the rest of the degree is 1e-4 of these. ``order`` cuts as in
+    :func:`harmonics`.
+    """
+    c = _field()[0][2]
+    sectoral = 6.0 * np.sqrt(5.0 / 12.0) * c[2]
+    return np.array([np.sqrt(5.0) * c[0], sectoral if order is None or order >= 2 else 0.0])
+
+
 def scratch() -> np.ndarray:
     """The work array (8, 112) of :func:`harmonic_sums` and of the right-hand sides on it."""
     return np.zeros((8, WIDTH))

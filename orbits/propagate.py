@@ -18,12 +18,14 @@ from orbits.constants import CR3BP_MU, DAY_S
 from orbits.elements import elements_from_state, state_from_elements
 from orbits.ephemeris import BodyTable, Ephemeris
 from orbits.epoch import Epoch
-from orbits.errors import ConvergenceError, ImpactError, InputError
+from orbits.errors import ConvergenceError, EscapeError, ImpactError, InputError
 from orbits.forces import CR3BP, EPHEMERIS, FIRST, MU, NO_FIELD, NO_TABLE, SIZE, ForceModel, pack
 from orbits.trajectory import Trajectory
 
 _STEP_MAX_S = 4 * DAY_S
 _STEP_MAX_ND = 1.0
+ESCAPE_KM = 3e6  # twice the Earth's Hill radius: weak transfers turn back at one to two million
+_LOOKS = 1000  # instants of a flight at which its distance is looked at
 _Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]  # constants, body table, harmonics
 _BODY = {integrator.HIT_THE_MOON: "Moon", integrator.HIT_THE_EARTH: "Earth"}
 
@@ -108,6 +110,20 @@ def _run_path(model, state, t0, t_out, arrays: _Arrays, rtol, step_max, name="")
     return out
 
 
+def _check_distance(states, t, t0, escape_km, name):
+    """EscapeError for the first look, from ``t0`` on, at which a path is too far from the Moon."""
+    looks = np.linspace(0, t.size - 1, min(t.size, _LOOKS)).astype(int)
+    away = np.linalg.norm(states[looks, :3], axis=1)
+    far = np.flatnonzero(away > escape_km)
+    if far.size:
+        k = far[np.argmin(np.abs(t[looks[far]] - t0))]
+        when, who = float(t[looks[k]]), f"{name}: " if name else ""
+        raise EscapeError(
+            f"{who}leaves the Earth-Moon system: {away[k]:.0f} km from the Moon at {when:.0f} s",
+            t_s=when, distance_km=float(away[k]),
+        )  # fmt: skip
+
+
 def _increasing(t_out, key, least=0):
     t = _times(t_out, key)
     if t.size < least:
@@ -150,14 +166,15 @@ def cr3bp_path(state_nd, t_out_nd, mu: float = CR3BP_MU, rtol: float = 1e-13) ->
 def propagate(
     state, epoch: Epoch, t_out_s, model: ForceModel, ephemeris: Ephemeris, *, t0_s: float = 0.0,
     area_m2: float | None = None, mass_kg: float | None = None, cr: float = 1.3,
-    rtol: float = 1e-12, name: str = "", impact: bool = True,
+    rtol: float = 1e-12, name: str = "", impact: bool = True, escape_km: float = ESCAPE_KM,
 ) -> Trajectory:  # fmt: skip
     """The trajectory, MOON_ICRF in km and km/s, through ``state`` (6,) at ``t0_s`` past ``epoch``.
 
     ``t_out_s`` (N,), increasing TDB seconds past ``epoch``, may lie before, after or on both sides
     of ``t0_s``. Raises ImpactError (with ``t_s`` and ``body``) when the path meets the Moon's
-    1737.4 km sphere or the Earth's 6378.137 km, unless ``impact`` is False; SpanError outside the
-    ephemeris.
+    1737.4 km sphere or the Earth's 6378.137 km, unless ``impact`` is False; EscapeError (with
+    ``t_s`` and ``distance_km``) when it is further from the Moon than ``escape_km``; SpanError
+    outside the ephemeris.
 
     >>> from orbits.ephemeris import De440
     >>> start = Epoch.parse("2030-01-01T00:00:00 TDB")
@@ -171,13 +188,14 @@ def propagate(
     table = ephemeris.table(epoch, min(t0, t[0]), max(t0, t[-1]))
     arrays = pack(model, table, area_m2=area_m2, mass_kg=mass_kg, cr=cr, impact=impact)
     states = _run_path(EPHEMERIS, _states(state), t0, t, arrays, rtol, _STEP_MAX_S, name)
+    _check_distance(states, t, t0, escape_km, name)
     return Trajectory(epoch, t, states, "MOON_ICRF", name)
 
 
 def propagate_many(
     states, epoch: Epoch, t_out_s, model: ForceModel, ephemeris: Ephemeris, *, t0_s=0.0,
     area_m2=None, mass_kg=None, cr=1.3, rtol: float = 1e-12, names: Sequence[str] | None = None,
-    impact: bool = True,
+    impact: bool = True, escape_km: float = ESCAPE_KM,
 ) -> list[Trajectory]:  # fmt: skip
     """The trajectories, MOON_ICRF in km and km/s, of K craft flown at once on all cores.
 
@@ -217,6 +235,7 @@ def propagate_many(
         found = _run_path(
             EPHEMERIS, states[k : k + 1], float(t0[k]), t, packs[k], rtol, _STEP_MAX_S, called[k]
         )
+        _check_distance(found, t, t0[k], escape_km, called[k])
         return Trajectory(epoch, t, found, "MOON_ICRF", called[k])
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, count)) as pool:  # kernels release the GIL

@@ -27,6 +27,7 @@ from orbits.gravity import (
     scratch,
 )
 from orbits.propagate import flow, propagate
+from tests.quadrupoles import about_the_moon, earth_shape, moon_shape
 
 DE440 = De440.open()
 START = Epoch.parse("2030-03-01T00:00:00 UTC")
@@ -61,6 +62,8 @@ def _perturbations(t, r, degree):
         harmonics(degree),
         np.zeros(8),
     )
+    earth = DE440.state("earth", "moon", START, t)[:, :3]
+    total += about_the_moon(r, earth, earth_shape(START), moon_shape(axes))
     for k, (x, y, z) in enumerate(np.einsum("nij,nj->ni", axes, r)):
         harmonic_sums(x, y, z, GRAVITY_RADIUS_KM, constants, False, scratch(), out)
         total[k] += axes[k].T @ out[:3] * GRAVITY_GM_KM3_S2 / GRAVITY_RADIUS_KM**2
