@@ -14,6 +14,7 @@ import numpy as np
 
 from orbits.continuation import HALF, Z0, correct, jacobi_nd, monodromy
 from orbits.errors import ConvergenceError
+from orbits.show import Shown
 
 KINDS = {  # index that is passed: what happens there
     1.0: "branching",
@@ -25,8 +26,8 @@ FOLD = "fold"  # an index passes +1 where the Jacobi constant has an extremum: n
 COLLISION = "collision"  # two pairs meet and leave the unit circle or the axis together
 
 
-@dataclass(frozen=True, eq=False)
-class Bifurcation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Bifurcation(Shown):
     """A member ``u`` (4) of a family where others may branch off, and how.
 
     ``across`` says that it is the motion across the plane of a planar family that changes. For

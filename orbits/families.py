@@ -31,6 +31,7 @@ from orbits.continuation import jacobi_nd as jacobi_nd_of
 from orbits.cr3bp import EARTH_MOON, System, jacobi
 from orbits.errors import ConvergenceError, FamilyError, InputError
 from orbits.propagate import cr3bp_path
+from orbits.show import Shown
 from orbits.torus import NoTorus, Torus, find_torus, wind
 
 DRO_AMPLITUDE_KM = (2_000.0, 350_000.0)  # beyond, it skims the Moon or meets the Earth
@@ -44,8 +45,8 @@ SPATIAL_MATCH_KM = 1.0
 _RESONANCE = re.compile(r"^\s*(\d{1,3})\s*:\s*(\d{1,3})\s*$")
 
 
-@dataclass(frozen=True, eq=False)
-class PeriodicOrbit:
+@dataclass(frozen=True, eq=False, repr=False)
+class PeriodicOrbit(Shown):
     """One periodic orbit of the circular restricted three-body problem.
 
     ``state_nd`` (6) is the state at phase 0 in the barycentric rotating frame (Earth at (-mu, 0,
@@ -79,6 +80,11 @@ class PeriodicOrbit:
     vertical_period_nd: float | None = None
     vertical_phase_deg: float | None = None
     near_km: float | None = None  # the mean near-side crossing of one that never repeats
+
+    SHOWN = (
+        "family", "libration_point", "branch", "parameter", "period_days", "revolutions",
+        "jacobi_nd", "stability_index", "perilune_km", "apolune_km", "amplitude_z_km", "state_nd",
+    )  # fmt: skip
 
     @property
     def period_days(self) -> float:

@@ -28,13 +28,14 @@ from orbits.epoch import Epoch
 from orbits.errors import ConvergenceError, ImpactError, InputError
 from orbits.forces import ForceModel
 from orbits.propagate import propagate
+from orbits.show import Shown
 
 MONTH_S = 27.321661 * DAY_S  # sidereal
 _STEP_S = 1800.0
 
 
-@dataclass(frozen=True)
-class Libration:
+@dataclass(frozen=True, repr=False)
+class Libration(Shown):
     """Least and largest osculating elements in MOON_OP over ``days``, and what they make.
 
     ``librates`` is False when the argument of periapsis leaves its half turn. Distances are radii
@@ -52,8 +53,8 @@ class Libration:
     librates: bool
 
 
-@dataclass(frozen=True, eq=False)
-class FrozenOrbit:
+@dataclass(frozen=True, eq=False, repr=False)
+class FrozenOrbit(Shown):
     """A frozen orbit: ``elements`` (6,), MOON_ICRF ``state`` (6,) at ``epoch``, how it librates.
 
     ``unrefined`` is the libration of the closed-form orbit with the same period and eccentricity,
@@ -67,8 +68,8 @@ class FrozenOrbit:
     unrefined: Libration | None
 
 
-@dataclass(frozen=True, eq=False)
-class Phasing:
+@dataclass(frozen=True, eq=False, repr=False)
+class Phasing(Shown):
     """Elements (n, 6) whose mean anomalies advance alike, and the drifts before and after.
 
     ``period_s`` is the common mean (anomalistic) period. Drift is the largest difference between

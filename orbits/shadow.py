@@ -28,7 +28,7 @@ from orbits.forces import SUN_RADIUS_KM
 from orbits.frames import rotation
 from orbits.intervals import Intervals
 from orbits.passages import RADII_KM, in_moon_icrf, sample_times
-from orbits.show import html_table
+from orbits.show import Shown, html_table
 from orbits.trajectory import Trajectory
 
 YEAR_S = 365.25 * DAY_S
@@ -197,8 +197,8 @@ def find_shadows(
     return Shadows(path.start_s, path.end_s, penumbra, umbra)
 
 
-@dataclass(frozen=True, eq=False)
-class Sunlight:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sunlight(Shown):
     """Sun at a lunar site over a span of seconds past ``epoch``.
 
     ``any_part``: some of the disc is over the horizon; ``whole``: all of it. Earth eclipses are in
@@ -217,6 +217,8 @@ class Sunlight:
     elevation_deg: np.ndarray
     azimuth_deg: np.ndarray
     disc_frac: np.ndarray
+
+    SHOWN = ("epoch", "start_s", "end_s", "lit_frac", "mean_disc_frac", "longest_night_s")
 
     @property
     def lit(self) -> Intervals:

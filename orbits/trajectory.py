@@ -9,11 +9,11 @@ import numpy as np
 from orbits.epoch import Epoch
 from orbits.errors import SpanError
 from orbits.interpolate import hermite_many
-from orbits.show import html_table
+from orbits.show import Shown
 
 
-@dataclass(frozen=True, eq=False)
-class Trajectory:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectory(Shown):
     """States of one body, km and km/s, Moon-centred on ICRF axes unless ``frame`` says otherwise.
 
     ``t_s`` (N,) are TDB seconds past ``epoch``, increasing; ``states`` (N, 6). ``notes`` holds
@@ -39,15 +39,16 @@ class Trajectory:
         object.__setattr__(self, "t_s", t)
         object.__setattr__(self, "states", y)
 
-    def _repr_html_(self) -> str:
+    def figures(self) -> dict[str, object]:
+        """What a notebook or a prompt shows, by name."""
         away = np.linalg.norm(self.states[:, :3], axis=1)
-        notes = {k: v for k, v in self.notes.items() if isinstance(v, (int, float, str))}
-        return html_table({
+        notes = {k: v for k, v in self.notes.items() if isinstance(v, (int, float, str, list))}
+        return {
             "name": self.name, "frame": self.frame, "epoch": self.epoch.tdb_text() + " TDB",
             "start_s": self.start_s, "end_s": self.end_s, "rows": self.t_s.size,
             "least distance_km": float(away.min()), "largest distance_km": float(away.max()),
             **notes,
-        })  # fmt: skip
+        }  # fmt: skip
 
     @property
     def start_s(self) -> float:

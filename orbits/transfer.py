@@ -16,17 +16,20 @@ import numpy as np
 
 from orbits.constants import GM_EARTH_KM3_S2, GM_MOON_KM3_S2
 from orbits.errors import ConvergenceError, InputError
+from orbits.show import Shown
 
 GM_KM3_S2 = {"moon": GM_MOON_KM3_S2, "earth": GM_EARTH_KM3_S2}
 
 
-@dataclass(frozen=True)
-class Hohmann:
+@dataclass(frozen=True, repr=False)
+class Hohmann(Shown):
     """A two-impulse transfer between coplanar circles: impulses in km/s, duration in s."""
 
     first_km_s: float
     second_km_s: float
     duration_s: float
+
+    SHOWN = ("first_km_s", "second_km_s", "total_km_s", "duration_s")
 
     @property
     def total_km_s(self) -> float:
@@ -34,8 +37,8 @@ class Hohmann:
         return abs(self.first_km_s) + abs(self.second_km_s)
 
 
-@dataclass(frozen=True)
-class InsertionCost:
+@dataclass(frozen=True, repr=False)
+class InsertionCost(Shown):
     """What it takes to enter an orbit, in m/s, as published: low and high of the figures found.
 
     ``includes`` says which burns, ``unverified`` what is known from a secondary mention alone.

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from orbits import families
 from orbits.constants import GM_MOON_KM3_S2
 from orbits.dispersion import diagonal_covariance, disperse
 from orbits.elements import state_from_elements
 from orbits.ephemeris import De440
 from orbits.epoch import Epoch
 from orbits.forces import ForceModel
+from orbits.frozen import measure_libration, place_elements
 from orbits.passages import find_apsides
 from orbits.propagate import propagate_kepler
 from orbits.shadow import find_shadows
 from orbits.show import html_table
+from orbits.trajectory import Trajectory
 
 START = Epoch.parse("2030-03-01T00:00:00 TDB")
+STATE_ELEMENTS = (9750.73, 0.6, 1.0, 0.0, 1.57, 0.0)
 STATE = state_from_elements(3000.0, 0.1, 1.0, 0.0, 0.0, 0.0)
 
 
@@ -37,6 +41,24 @@ def test_results_show_their_figures():
         count=8, seed=1,
     )  # fmt: skip
     assert f"{cloud.position_km(0.5)[-1]:.6g}" in cloud._repr_html_()
+
+
+def test_designs_show_their_figures():
+    orbit = families.dro(70000.0)
+    assert f"<td>{orbit.period_days:.6g}</td>" in orbit._repr_html_()
+    assert "<td>amplitude_km, 70000</td>" in orbit._repr_html_()
+    assert "branch" not in orbit._repr_html_()  # a DRO has none
+    line = repr(orbit)
+    assert line.startswith("PeriodicOrbit(family=dro, ")
+    assert f"jacobi_nd={orbit.jacobi_nd:.6g}" in line
+    assert "\n" not in line
+    start = place_elements(STATE_ELEMENTS, START, De440.open())
+    libration = measure_libration(start, START, 20.0, De440.open(), ForceModel(degree=2))
+    low, high = libration.eccentricity
+    assert f"<td>{low:.6g}, {high:.6g}</td>" in libration._repr_html_()
+    path = Trajectory(START, [0.0, 1.0], np.eye(2, 6) * 5e3, notes={"perilune_flown_km": [1.5, 2]})
+    assert "<td>1.5, 2</td>" in path._repr_html_()
+    assert "rows=2" in repr(path)
 
 
 def test_numbers_are_short_and_text_is_safe():
