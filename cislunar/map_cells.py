@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cislunar.healpix import centres_deg
 from orbits.constants import DEG, MOON_RADIUS_KM
 from orbits.errors import InputError
 
@@ -127,17 +128,14 @@ def region_cells(region: Region) -> Cells:
 
 @lru_cache(maxsize=64)
 def _cells_of(kind: type, bounds: str) -> Cells:
-    from astropy_healpix import HEALPix
-
     region = kind(**json.loads(bounds))
     best: Cells | None = None
     miss = math.inf
     nside = 1
     while nside <= MAX_NSIDE:
         index = np.arange(12 * nside * nside)
-        lon, lat = HEALPix(nside=nside, order="ring").healpix_to_lonlat(index)
-        lat_deg = np.degrees(lat.value)  # astropy-healpix gives radians
-        lon_deg = (np.degrees(lon.value) + 180.0) % 360.0 - 180.0
+        lon_deg, lat_deg = centres_deg(nside, index)
+        lon_deg = (lon_deg + 180.0) % 360.0 - 180.0
         keep = region_mask(region, lat_deg, lon_deg)
         count = int(keep.sum())
         if count:

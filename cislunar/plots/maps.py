@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
+from cislunar.healpix import cells_at, centres_deg, corners_deg
 from cislunar.plots import projection, style
 from cislunar.text import Text
 
@@ -40,21 +40,15 @@ def cell_corners(latitude_deg, longitude_deg, nside: int | None = None):
 
 @lru_cache(maxsize=16)  # every variable of a map asks for the same cells
 def _corners(latitude, longitude, nside):
-    import astropy.units as u
-    from astropy_healpix import HEALPix
-
     latitude, longitude = np.frombuffer(latitude), np.frombuffer(longitude)
     probe = slice(0, min(12, latitude.size))
     for n in [nside] if nside else 2 ** np.arange(13):
-        grid: Any = HEALPix(nside=int(n), order="ring")
-        index = grid.lonlat_to_healpix(longitude[probe] * u.deg, latitude[probe] * u.deg)
-        lon, lat = grid.healpix_to_lonlat(index)
-        apart = np.abs((lon.to_value(u.deg) - longitude[probe] + 180) % 360 - 180)
+        lon, lat = centres_deg(n, cells_at(n, longitude[probe], latitude[probe]))
+        apart = np.abs((lon - longitude[probe] + 180) % 360 - 180)
         apart = apart * np.cos(np.radians(latitude[probe]))
-        if max(np.abs(lat.to_value(u.deg) - latitude[probe]).max(), apart.max()) < 1e-4:
-            index = grid.lonlat_to_healpix(longitude * u.deg, latitude * u.deg)
-            corner_lon, corner_lat = grid.boundaries_lonlat(index, step=2)
-            return corner_lat.to_value(u.deg), corner_lon.to_value(u.deg)
+        if max(np.abs(lat - latitude[probe]).max(), apart.max()) < 1e-4:
+            lon, lat = corners_deg(n, cells_at(n, longitude, latitude))
+            return lat, lon
     raise ValueError("these are not the centres of HEALPix cells of one resolution")
 
 
