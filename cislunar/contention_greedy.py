@@ -1,7 +1,8 @@
 """Who is served, decided one window after another: fast, feasible, not always the best.
 
-Windows are taken by priority, and of equal priority the user goes first who has been served least.
-A first round grants what serves somebody who is not served otherwise; a second gives away what is
+A first round goes through time in slabs and grants what serves somebody who is not served
+otherwise: by priority, then the user who has been served least, from what the fewest others want.
+Where beams take time to set up, what is going on comes first. A second round gives away what is
 left.
 """
 
@@ -22,6 +23,8 @@ from cislunar.contention_problem import (
 )
 from orbits.compiled import njit
 from orbits.intervals import Intervals
+
+SLAB_S = 7200.0  # a shorter slab brings little more, and takes longer
 
 
 @njit(cache=True, nogil=True)
@@ -129,6 +132,11 @@ class _Ledger:
         self._of(session.user).add(*pieces)
         return pieces
 
+    def goes_on(self, index: int, t_s: float) -> bool:
+        """True where a session is granted up to an instant (s), its last."""
+        spans = self.grants.get(index)
+        return spans is not None and len(spans) > 0 and abs(spans.end_s[-1] - t_s) < SAME_S
+
     def free(self, session: Session, window: Window) -> Intervals:
         """The parts of a window that its session may still be granted."""
         set_up = self._problem.set_up_s
@@ -159,6 +167,49 @@ class _Ledger:
         return Intervals(spans.start_s[worth], spans.end_s[worth])
 
 
+def wanted_share(problem: Problem, windows: Sequence[Window]) -> np.ndarray:
+    """How much the pools of each window are wanted: partners for each that they serve, averaged
+    over the window, and summed over its pools.
+
+    >>> from cislunar.contention_problem import Pool
+    >>> spans = np.array([0.0]), np.array([8.0]), np.array([1.0])
+    >>> one, two = (
+    ...     Session(((n, "t"), ("r", "u")), n, 1.0, *spans, pools=((0, n),)) for n in ("a", "b")
+    ... )
+    >>> problem = Problem([one, two], [Pool("r", "u", 1)])
+    >>> wanted_share(problem, [Window(0, 0.0, 8.0), Window(1, 0.0, 4.0)]).tolist()
+    [1.5, 2.0]
+    """
+    start = np.array([w.start_s for w in windows])
+    end = np.array([w.end_s for w in windows])
+    by_pool: dict[int, list[int]] = {}
+    for i, window in enumerate(windows):
+        for pool, _ in problem.sessions[window.session].pools:
+            by_pool.setdefault(pool, []).append(i)
+    out = np.zeros(len(windows))
+    for pool, members in by_pool.items():
+        low, high = start[members], end[members]
+        when = np.concatenate((low, high))
+        order = np.argsort(when, kind="stable")
+        when = when[order]
+        wanted = np.cumsum(np.repeat((1.0, -1.0), low.size)[order])
+        total = np.concatenate(([0.0], np.cumsum(wanted[:-1] * np.diff(when))))
+        mean = (np.interp(high, when, total) - np.interp(low, when, total)) / (high - low)
+        out[members] += mean / max(problem.pools[pool].capacity, 1)
+    return out
+
+
+def _slabs(windows: Sequence[Window]) -> list[list[tuple[Window, Window]]]:
+    """Windows cut at every ``SLAB_S``: slab by slab in time, pieces with their windows."""
+    slabs: dict[int, list[tuple[Window, Window]]] = {}
+    for window in windows:
+        first, last = int(window.start_s // SLAB_S), int(np.ceil(window.end_s / SLAB_S))
+        for k in range(first, last):
+            low, high = max(window.start_s, k * SLAB_S), min(window.end_s, (k + 1) * SLAB_S)
+            slabs.setdefault(k, []).append((Window(window.session, low, high), window))
+    return [slabs[k] for k in sorted(slabs)]
+
+
 def solve_greedy(
     problem: Problem,
     windows: Sequence[Window],
@@ -174,42 +225,70 @@ def solve_greedy(
     for index, spans in (granted or {}).items():
         ledger.grant(index, spans)
     credit = {problem.sessions[w.session].user: 0.0 for w in windows}
-    for only_needed in (True, False) if not granted else (False,):
-        waiting: dict[str, list[int]] = {}
-        for i in sorted(range(len(windows)), key=lambda i: -windows[i].start_s):
-            waiting.setdefault(problem.sessions[windows[i].session].user, []).append(i)
-        line = [
-            (-problem.sessions[windows[own[-1]].session].priority, credit[user], user)
-            for user, own in waiting.items()
-        ]
-        heapq.heapify(line)
-        while line:
-            rank, _, user = line[0]
-            if not waiting[user]:
-                heapq.heappop(line)
-                continue
-            window = windows[waiting[user].pop()]
-            session = problem.sessions[window.session]
-            wanted = None
-            if only_needed:
-                wanted = ledger.uncovered(session, window)
-                if not len(wanted):
-                    continue
-            free = ledger.free(session, window)
-            if not len(free):
-                continue
-            before = ledger.grants.get(window.session, Intervals())
-            before = before.clip(window.start_s, window.end_s)
-            spans = (free if wanted is None else wanted & free) | before
-            spans = _long_enough(spans, free | before, problem.minimum_contact_s)
-            new = spans - before
-            if not len(new):
-                continue
-            gained = covered_s(ledger.grant(window.session, new))
-            if only_needed:
-                credit[user] += gained
-                heapq.heapreplace(line, (rank, credit[user], user))
+    if not granted:
+        for slab in _slabs(windows):
+            _serve(problem, ledger, slab, credit)
+    for window in sorted(windows, key=lambda w: (-problem.sessions[w.session].priority, w.start_s)):
+        session = problem.sessions[window.session]
+        free = ledger.free(session, window)
+        if len(free):
+            _give(problem, ledger, window, free, free)
     return ledger.grants
+
+
+def _serve(
+    problem: Problem,
+    ledger: _Ledger,
+    slab: Sequence[tuple[Window, Window]],
+    credit: dict[str, float],
+) -> None:
+    """Grants what serves somebody who is not served otherwise, in one slab of time."""
+    least_s = problem.minimum_contact_s
+    share = wanted_share(problem, [piece for piece, _ in slab])
+    # what costs a set-up comes after what goes on, and what many want after what few want
+    new = [
+        problem.set_up_s > 0.0 and not ledger.goes_on(piece.session, piece.start_s)
+        for piece, _ in slab
+    ]
+    waiting: dict[str, list[int]] = {}
+    for i in sorted(range(len(slab)), key=lambda i: (new[i], share[i]), reverse=True):
+        waiting.setdefault(problem.sessions[slab[i][0].session].user, []).append(i)
+    line = []
+    for user, own in waiting.items():
+        priority = problem.sessions[slab[own[-1]][0].session].priority
+        line.append((-priority, new[own[-1]], credit[user], user))
+    heapq.heapify(line)
+    while line:
+        rank, _, _, user = line[0]
+        if not waiting[user]:
+            heapq.heappop(line)
+            continue
+        piece, window = slab[waiting[user].pop()]
+        session = problem.sessions[piece.session]
+        wanted = ledger.uncovered(session, piece)
+        if not len(wanted):
+            continue
+        room = Window(
+            piece.session, max(window.start_s, piece.start_s - least_s),
+            min(window.end_s, piece.end_s + least_s),
+        )  # fmt: skip
+        free = ledger.free(session, room)
+        if not len(free):
+            continue
+        gained = _give(problem, ledger, window, wanted & free, free)
+        if gained is not None:
+            credit[user] += gained
+            heapq.heapreplace(line, (rank, True, credit[user], user))
+
+
+def _give(
+    problem: Problem, ledger: _Ledger, window: Window, wanted: Intervals, free: Intervals
+) -> float | None:
+    """Grants what is wanted of a window as far as the least contact allows; the open seconds."""
+    before = ledger.grants.get(window.session, Intervals()).clip(window.start_s, window.end_s)
+    spans = _long_enough(wanted | before, free | before, problem.minimum_contact_s)
+    new = spans - before
+    return covered_s(ledger.grant(window.session, new)) if len(new) else None
 
 
 def _long_enough(spans: Intervals, free: Intervals, least_s: float) -> Intervals:
