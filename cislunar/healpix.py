@@ -14,6 +14,7 @@ import numpy as np
 
 @lru_cache(maxsize=1)
 def _core() -> Any:
+    from importlib import import_module
     from importlib.machinery import ExtensionFileLoader
     from importlib.util import find_spec, module_from_spec, spec_from_file_location
     from pathlib import Path
@@ -30,9 +31,7 @@ def _core() -> Any:
             core = module_from_spec(spec)
             spec.loader.exec_module(core)
             return core
-    from astropy_healpix import _core as core  # another layout of the package
-
-    return core
+    return import_module(name)  # another layout of the package
 
 
 def centres_deg(nside: int, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ def test_cells_are_those_of_astropy_healpix(nside):
     import astropy.units as u
     from astropy_healpix import HEALPix
 
-    theirs = HEALPix(nside=nside, order="ring")
+    theirs: Any = HEALPix(nside=nside, order="ring")
     index = np.arange(12 * nside**2)
     lon, lat = theirs.healpix_to_lonlat(index)
     corner_lon, corner_lat = theirs.boundaries_lonlat(index, step=2)

@@ -42,7 +42,7 @@ def cell_corners(latitude_deg, longitude_deg, nside: int | None = None):
 def _corners(latitude, longitude, nside):
     latitude, longitude = np.frombuffer(latitude), np.frombuffer(longitude)
     probe = slice(0, min(12, latitude.size))
-    for n in [nside] if nside else 2 ** np.arange(13):
+    for n in [nside] if nside else [2**k for k in range(13)]:
         lon, lat = centres_deg(n, cells_at(n, longitude[probe], latitude[probe]))
         apart = np.abs((lon - longitude[probe] + 180) % 360 - 180)
         apart = apart * np.cos(np.radians(latitude[probe]))
