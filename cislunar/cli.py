@@ -220,7 +220,7 @@ def report(
     format: Annotated[str, typer.Option(help="html, pdf, pptx, separated by commas")] = "html",
     allow_outside: Outside = False,
 ) -> None:
-    """Rewrites the report of a finished run or sweep."""
+    """Rewrites the report of a finished run, roadmap or sweep."""
     with exit_codes():
         from cislunar.text import LANGUAGES
 
@@ -232,6 +232,15 @@ def report(
 
             listed(format, ("html",), "--format")
             for path in write_page(load_sweep(folder), languages):
+                print(path)
+            return
+
+        if (folder / "roadmap.resolved.yaml").is_file():
+            from cislunar.roadmap import load_roadmap_results
+            from cislunar.roadmap_report import write_report as write_roadmap
+
+            formats = listed(format, ("html", "pdf"), "--format")
+            for path in write_roadmap(load_roadmap_results(folder), folder, languages, formats):
                 print(path)
             return
 

@@ -217,16 +217,25 @@ def _provenance(results: Results) -> dict[str, Any]:
     }
 
 
+def versions() -> dict[str, str]:
+    """The versions of this program and of what decides its numbers, by package.
+
+    >>> "numpy" in versions()
+    True
+    """
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
 def _manifest(
     results: Results, absent: tuple[str, ...], contended: Contended, wall_s: dict[str, float]
 ):
     scenario = results.scenario
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
     notes = []
     held = earth_orientation_note(scenario.start, scenario.duration_s)
     if held:
@@ -245,7 +254,7 @@ def _manifest(
         "schema_version": SCHEMA_VERSION,
         "scenario": scenario.name,
         "scenario_sha256": hashlib.sha256(resolved_yaml(scenario).encode()).hexdigest(),
-        "versions": versions,
+        "versions": versions(),
         "naif_ids": naif_ids(results),
         "counts": {
             "spacecraft": sum(n.kind == "spacecraft" for n in results.nodes),

@@ -26,10 +26,11 @@ from cislunar.contention import contend, navigating
 from cislunar.links import close_links
 from cislunar.named_gaps import KEY, gap_pieces, name_gaps, region_of, years_text
 from cislunar.nodes import Node, expand_nodes
+from cislunar.pipeline import versions
 from cislunar.positioning import score_positioning
 from cislunar.products import MAKER, SCHEMA_VERSION, check_folder, rounded
 from cislunar.ranging import Ranging, find_ranging
-from cislunar.roadmap_file import NOMINAL, Roadmap
+from cislunar.roadmap_file import NOMINAL, Roadmap, load_roadmap, resolved_roadmap
 from cislunar.scenario import Scenario
 from cislunar.tracks import Tracks, build_tracks, time_grid
 from cislunar.trajectories import build_trajectories
@@ -47,7 +48,7 @@ SCORE_COLUMNS = (
     "need_accuracy_m", "verdict",
 )  # fmt: skip
 STATES = ("opens", "open", "closes", "reopens")
-RUNS = "runs"
+RUNS, RESOLVED = "runs", "roadmap.resolved.yaml"
 TABLES = ("scores", "pieces", "demand", "supply")
 
 
@@ -242,8 +243,9 @@ def run_roadmap(
     runs.mkdir(parents=True, exist_ok=True)
     manifest: dict[str, Any] = {
         "maker": MAKER, "schema_version": SCHEMA_VERSION, "kind": "roadmap",
-        "roadmap": roadmap.name, "sha256": digest, "finished": False,
+        "roadmap": roadmap.name, "sha256": digest, "versions": versions(), "finished": False,
     }  # fmt: skip
+    _write(folder / RESOLVED, resolved_roadmap(roadmap))
     _write_json(folder / "manifest.json", manifest)
     left = []
     for year, number in roadmap.runs():
@@ -340,6 +342,16 @@ def gather(roadmap: Roadmap, folder: Path) -> RoadmapResults:
             },
         },
     )  # fmt: skip
+
+
+def load_roadmap_results(folder: str | os.PathLike) -> RoadmapResults:
+    """The results of a roadmap that was run into a folder. InputError if it is not finished."""
+    folder = Path(folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    if not manifest.get("finished"):
+        raise InputError("the roadmap is not finished; run it again", file=str(folder))
+    roadmap = load_roadmap(folder / RESOLVED)
+    return replace(gather(roadmap, folder), manifest=manifest)
 
 
 def yearly_gaps(pieces: pd.DataFrame, demand: pd.DataFrame, years: tuple[int, int]) -> pd.DataFrame:
@@ -458,13 +470,16 @@ def _write_tables(results: RoadmapResults, folder: Path) -> None:
 
 
 def _write_json(path: Path, data: dict) -> None:
-    text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    _write(path, json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(path)
 
 
 __all__ = [
-    "NOMINAL", "RoadmapResults", "Shared", "find_milestones", "gather", "run_case", "run_roadmap",
-    "run_start", "share", "yearly_gaps",
+    "NOMINAL", "RoadmapResults", "Shared", "find_milestones", "gather", "load_roadmap_results",
+    "run_case", "run_roadmap", "run_start", "share", "yearly_gaps",
 ]  # fmt: skip

@@ -175,6 +175,18 @@ class Roadmap:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def resolved_roadmap(roadmap: Roadmap) -> str:
+    """YAML text of a roadmap with its base written out; loading it gives an equal roadmap."""
+    import yaml
+
+    base = yaml.safe_load(resolved_yaml(roadmap.base))
+    for name in ("epoch", "duration_days"):
+        del base[name]  # the roadmap's years and days say this
+    record = roadmap.record.model_dump(mode="json", exclude_none=True) | {"base": base}
+    content = {"schema_version": 1, "roadmap": record}
+    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=110)
+
+
 def titled(title: Any, language: str, otherwise: str) -> str:
     """A title in ``en`` or ``ja``; a plain one in either; ``otherwise`` where there is none."""
     if title is None:

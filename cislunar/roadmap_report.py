@@ -1,4 +1,4 @@
-"""The report of a roadmap: answers in words, heat maps and tables on one self-contained page."""
+"""The report of a roadmap: answers in words, heat maps and tables, on a page and on paper."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import base64
 import html
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cislunar import display as fmt
 from cislunar.plots import style
-from cislunar.plots.still import new_figure
-from cislunar.roadmap import RoadmapResults
+from cislunar.plots.still import fixed_ids, new_figure
+from cislunar.report import pdf
+from cislunar.report.cells import Cell, Row
+from cislunar.report.webfont import with_signs
+from cislunar.roadmap import RESOLVED, RoadmapResults
 from cislunar.roadmap_file import NOMINAL, titled
 from cislunar.text import Text
 
@@ -22,21 +26,26 @@ MOST_GAPS = 40  # named gaps shown on the page; all are in the table file
 SHOWN_SERVICES = ("relay", "positioning")
 
 
-def write_report(results: RoadmapResults, folder: str | os.PathLike) -> list[Path]:
-    """The paths of ``roadmap.<language>.html`` and of the heat maps (PNG) they show."""
+def write_report(
+    results: RoadmapResults,
+    folder: str | os.PathLike,
+    languages: Sequence[str] | None = None,
+    formats: Sequence[str] = ("html",),
+) -> list[Path]:
+    """The paths of ``roadmap.<language>.<format>`` and of the heat maps (PNG) they show.
+
+    Languages are the roadmap's own unless given. A PDF opens with a summary on one A4 page.
+    """
     folder, out = Path(folder), []
-    for language in results.roadmap.record.report:
+    for language in languages or results.roadmap.record.report:
         text = Text(language)
-        pictures = {}
         for service in SHOWN_SERVICES:
-            data = _png(heat_map(results, service, text))
-            name = folder / f"heat_map_{service}.{language}.png"
-            _write(name, data)
-            pictures[service] = data
-            out.append(name)
-        page = folder / f"roadmap.{language}.html"
-        _write(page, _page(results, text, pictures).encode())
-        out.append(page)
+            out.append(folder / f"heat_map_{service}.{language}.png")
+            _write(out[-1], _picture(heat_map(results, service, text), "png"))
+        for form in formats:
+            out.append(folder / f"roadmap.{language}.{form}")
+            made = _page(results, text).encode() if form == "html" else _paper(results, text)
+            _write(out[-1], made)
     return out
 
 
@@ -49,7 +58,7 @@ def _write(path: Path, data: bytes) -> None:
 # --- words ---------------------------------------------------------------------------------------
 
 
-def answers(results: RoadmapResults, language: str) -> list[str]:
+def answers(results: RoadmapResults, language: str, cases: bool = True) -> list[str]:
     """When each milestone is met as planned, and what each other case makes of it, in words."""
     text, record = Text(language), results.roadmap.record
     found: Any = results.milestones
@@ -74,7 +83,7 @@ def answers(results: RoadmapResults, language: str) -> list[str]:
                 parts=text("roadmap.and").join(parts),
             )
         )  # fmt: skip
-        out += _changes(results, name, title, text)
+        out += _changes(results, name, title, text) if cases else []
     return out
 
 
@@ -144,9 +153,12 @@ def _largest_loss(scores: Any, case: str) -> tuple[int, float, float] | None:
 # --- pictures ------------------------------------------------------------------------------------
 
 
-def heat_map(results: RoadmapResults, service: str, text: Text | None = None) -> Any:
+def heat_map(
+    results: RoadmapResults, service: str, text: Text | None = None, *, brief: bool = False
+) -> Any:
     """A matplotlib Figure: availability of a service by place and year, as planned.
 
+    All places, or with ``brief`` those that the milestones ask about.
     Each cell is the mean over the year's starts with the least of them below it; a dot marks years
     in which every verdict is ``met``. Empty cells: nobody asks there yet, or any more.
     """
@@ -154,12 +166,15 @@ def heat_map(results: RoadmapResults, service: str, text: Text | None = None) ->
     record = results.roadmap.record
     scores: Any = results.scores
     scores = scores[(scores["case"] == NOMINAL) & (scores["service"] == service)]
+    if brief:
+        asked = {p for milestone in record.milestones.values() for p in milestone.places}
+        scores = scores[scores["place"].isin(asked)]
     names = _place_names(results, text)
     places = _ordered(scores, names)
     years = list(range(record.years[0], record.years[1] + 1))
     table = scores.groupby(["place", "year"])["availability_frac"].agg(["mean", "min"])
     met = scores.assign(ok=scores["verdict"] == "met").groupby(["place", "year"])["ok"].all()
-    figure = new_figure(10.5, 1.5 + 0.29 * max(len(places), 1))
+    figure = new_figure(7.5 if brief else 10.5, 1.5 + 0.29 * max(len(places), 1))
     ax = figure.subplots()
     for i, (place, _) in enumerate(places):
         for j, year in enumerate(years):
@@ -223,68 +238,146 @@ def _short(label: str) -> str:
     return label if len(label) <= 34 else label[:33] + "…"
 
 
-def _png(figure: Any) -> bytes:
+def _picture(figure: Any, form: str) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    about = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
+    with fixed_ids():
+        figure.savefig(stream, format=form, dpi=130, metadata=about)
     return stream.getvalue()
 
 
-# --- the page ------------------------------------------------------------------------------------
+# --- tables --------------------------------------------------------------------------------------
 
 
-def _page(results: RoadmapResults, text: Text, pictures: dict[str, bytes]) -> str:
-    roadmap, record = results.roadmap, results.roadmap.record
+def _limits(results: RoadmapResults, text: Text) -> list[str]:
+    record = results.roadmap.record
+    return [
+        text(f"roadmap.limit.{key}", days=f"{record.days:g}", n=record.starts_per_year)
+        for key in ("span", "orbits", "dates", "demand", "alone")
+    ]
+
+
+def _heat_title(service: str, text: Text) -> str:
+    return text("roadmap.heat", service=text(f"service.{service}"))
+
+
+def _repro(results: RoadmapResults, text: Text) -> list[tuple[str, str]]:
+    told = results.manifest
+    versions = ", ".join(f"{k} {v}" for k, v in told.get("versions", {}).items())
+    counts = ", ".join(f"{k} {v:,}" for k, v in told["counts"].items())
+    return [
+        (text("repro.command"), f"cislunar run {RESOLVED}"),
+        (text("roadmap.hash"), told["sha256"]),
+        (text("repro.versions"), versions or fmt.NONE),
+        (text("repro.counts"), counts),
+    ]
+
+
+# --- the page and the paper ----------------------------------------------------------------------
+
+
+def _page(results: RoadmapResults, text: Text) -> str:
     css = (Path(__file__).parent / "report" / "report.css").read_text(encoding="utf-8")
-    title = roadmap.title_in(text.language)
+    title = results.roadmap.title_in(text.language)
     body = [f"<h2>{_e(text('roadmap.answers'))}</h2>", '<div class="answer">']
     body += [f"<p>{_e(line)}</p>" for line in answers(results, text.language)]
     body.append("</div>")
     body.append(f'<div class="limits"><h3>{_e(text("roadmap.limits"))}</h3><ul class="plain">')
-    for key in ("span", "orbits", "dates", "demand", "alone"):
-        phrase = text(f"roadmap.limit.{key}", days=f"{record.days:g}", n=record.starts_per_year)
-        body.append(f"<li>{_e(phrase)}</li>")
+    body += [f"<li>{_e(phrase)}</li>" for phrase in _limits(results, text)]
     body.append("</ul></div>")
-    for service, data in pictures.items():
-        caption = text("roadmap.heat", service=text(f"service.{service}"))
-        code = base64.b64encode(data).decode("ascii")
+    for service in SHOWN_SERVICES:
+        caption = _heat_title(service, text)
+        picture = _picture(heat_map(results, service, text), "png")
+        code = base64.b64encode(picture).decode("ascii")
         body.append(f"<h2>{_e(caption)}</h2><p class='lead'>{_e(text('roadmap.heat_note'))}</p>")
         body.append(
             f'<img alt="{_e(caption)}" style="max-width:100%" src="data:image/png;base64,{code}">'
         )
-    body.append(f"<h2>{_e(text('roadmap.milestones'))}</h2>{_milestone_table(results, text)}")
-    body.append(f"<h2>{_e(text('roadmap.gaps'))}</h2>")
-    body.append(f"<p class='lead'>{_e(text('roadmap.gaps_note', most=MOST_GAPS))}</p>")
-    body.append(_gap_table(results, text))
-    body.append(f"<h2>{_e(text('roadmap.supply'))}</h2>{_supply_table(results, text)}")
-    body.append(
-        f"<h2>{_e(text('section.repro'))}</h2><p>{_e(roadmap.name)}, sha256 "
-        f"<code>{_e(results.manifest.get('sha256', ''))}</code></p>"
-    )
-    return (
+    for title_of, lead, head, rows in _tables(results, text):
+        body.append(f"<h2>{_e(title_of)}</h2>")
+        body.append(f"<p class='lead'>{_e(lead)}</p>" if lead else "")
+        body.append(_html(head, rows))
+    body.append(f"<h2>{_e(text('section.repro'))}</h2><table class='facts'>")
+    body += [
+        f"<tr><th scope='row'>{_e(key)}</th><td><code>{_e(value)}</code></td></tr>"
+        for key, value in _repro(results, text)
+    ]
+    body.append("</table>")
+    return with_signs(
         f'<!DOCTYPE html>\n<html lang="{text.language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "style-src 'unsafe-inline'; img-src data:\">"
+        "style-src 'unsafe-inline'; img-src data:; font-src data:\">"
         f'<link rel="icon" href="data:,"><title>{_e(title)}</title><style>{css}</style></head>'
         f'<body><header class="top"><p class="kicker">{_e(text("report.kicker"))}</p>'
         f"<h1>{_e(title)}</h1></header><main>{''.join(body)}</main></body></html>\n"
     )
 
 
+def _paper(results: RoadmapResults, text: Text) -> bytes:
+    pictures: dict[str, bytes] = {}
+    heat: dict[bool, list[dict[str, str]]] = {True: [], False: []}
+    for service in SHOWN_SERVICES:
+        for brief in (True, False):
+            name = f"{'brief' if brief else 'heat'}-{service}.svg"
+            pictures[name] = _picture(heat_map(results, service, text, brief=brief), "svg")
+            heat[brief].append({"file": name, "caption": _heat_title(service, text)})
+    parts = _tables(results, text)
+    _, _, head, rows = parts[0]
+    data = {
+        "lang": text.language, "title": results.roadmap.title_in(text.language),
+        "kicker": text("report.kicker"), "contents": text("report.contents"),
+        "footer": text(
+            "footer.note", version=results.manifest.get("versions", {}).get(
+                "cislunar-planner", "")),
+        "sections": {
+            "answers": text("roadmap.answers"), "limits": text("roadmap.limits"),
+            "milestones": text("roadmap.milestones"), "repro": text("section.repro"),
+        },
+        "answers": answers(results, text.language), "limits": _limits(results, text),
+        "summary": {
+            "title": text("paper.summary"), "lead": answers(results, text.language, cases=False),
+            "milestones": {"head": [name for name, _ in head],
+                           "rows": [[c.text for c in row.cells] for row in rows]},
+            "heat": heat[True] if results.roadmap.record.milestones else [],
+        },
+        "heat": heat[False], "heat_note": text("roadmap.heat_note"), "repro": _repro(results, text),
+        "annex": [
+            {"title": title, "lead": lead, **pdf.table(head, rows, "annex")}
+            for title, lead, head, rows in parts
+        ],
+    }  # fmt: skip
+    return pdf.typeset("roadmap.typ", data, pictures)
+
+
 def _e(value: Any) -> str:
     return html.escape(str(value))
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    top = "".join(f"<th scope='col'>{_e(h)}</th>" for h in head)
-    lines = ("<tr>" + "".join(f"<td>{_e(c)}</td>" for c in row) + "</tr>" for row in rows)
+def _html(head: list[tuple[str, str]], rows: Iterable[Row]) -> str:
+    top = "".join(f"<th scope='col'>{_e(h)}</th>" for h, _ in head)
+    lines = ("<tr>" + "".join(f"<td>{_e(c.text)}</td>" for c in row.cells) + "</tr>"
+             for row in rows)  # fmt: skip
     return (
         f'<div class="scroll"><table><thead><tr>{top}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 
-def _milestone_table(results: RoadmapResults, text: Text) -> str:
+def _tables(results: RoadmapResults, text: Text) -> list[tuple[str, str, Any, list[Row]]]:
+    """Title, lead, head and rows of each table."""
+    made = (
+        (text("roadmap.milestones"), "", _milestones(results, text)),
+        (text("roadmap.gaps"), text("roadmap.gaps_note", most=MOST_GAPS), _gaps(results, text)),
+        (text("roadmap.supply"), "", _supply(results, text)),
+    )
+    return [
+        (title, lead, [(h, "") for h in head], [Row(tuple(Cell(str(c)) for c in r)) for r in rows])
+        for title, lead, (head, rows) in made
+    ]
+
+
+def _milestones(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:
     roadmap, record = results.roadmap, results.roadmap.record
     found: Any = results.milestones
     rows = []
@@ -302,10 +395,10 @@ def _milestone_table(results: RoadmapResults, text: Text) -> str:
                 ]
             )
     head = [text("roadmap.place"), text("roadmap.service")]
-    return _table(head + [roadmap.case_title(c, text.language) for c in record.cases], rows)
+    return head + [roadmap.case_title(c, text.language) for c in record.cases], rows
 
 
-def _gap_table(results: RoadmapResults, text: Text) -> str:
+def _gaps(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:
     record = results.roadmap.record
     gaps: Any = results.gaps[results.gaps["case"] == NOMINAL]
     name = f"name_{text.language}"
@@ -324,14 +417,14 @@ def _gap_table(results: RoadmapResults, text: Text) -> str:
             hours = f"{row['hours_per_month']:.0f}" if row["place_hours"] > 0 else "0"
             cells.append(f"{hours} {state}".strip())
         rows.append([gap, *cells])
-    return _table([text("roadmap.gap"), *map(str, years)], rows)
+    return [text("roadmap.gap"), *map(str, years)], rows
 
 
-def _supply_table(results: RoadmapResults, text: Text) -> str:
+def _supply(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:
     supply: Any = results.supply[results.supply["case"] == NOMINAL]
     rows = [
         [row["node"], text(f"roadmap.kind.{row['kind']}"), row["operator"], row["years"]]
         for row in supply.sort_values(["kind", "node"]).to_dict("records")
     ]
     heads = ("roadmap.node", "roadmap.kind", "roadmap.operator", "roadmap.years")
-    return _table([text(k) for k in heads], rows)
+    return [text(k) for k in heads], rows

@@ -4,6 +4,7 @@ import json
 import re
 
 import pandas as pd
+import pypdfium2
 import pytest
 import yaml
 
@@ -11,9 +12,16 @@ import cislunar
 from cislunar import roadmap as roadmaps
 from cislunar.cli import app
 from cislunar.pipeline import run
-from cislunar.roadmap import run_roadmap, run_start, yearly_gaps
-from cislunar.roadmap_file import DRACONIC_MONTH_DAYS, Roadmap, RoadmapRecord, load_roadmap
+from cislunar.roadmap import load_roadmap_results, run_roadmap, run_start, yearly_gaps
+from cislunar.roadmap_file import (
+    DRACONIC_MONTH_DAYS,
+    Roadmap,
+    RoadmapRecord,
+    load_roadmap,
+    resolved_roadmap,
+)
 from cislunar.roadmap_report import answers
+from cislunar.scenario import resolved_yaml
 from orbits.errors import InputError
 
 NEED = [{"service": s, "availability_frac": 0.05} for s in ("relay", "positioning")]
@@ -190,6 +198,11 @@ def test_a_stopped_roadmap_goes_on(done, tmp_path, monkeypatch):
     assert run_roadmap(changed, tmp_path / "out", workers=1).manifest["starts_run"] == 2
 
 
+def plain(text):
+    """Text without what a line's end changes: spaces and hyphens."""
+    return re.sub(r"[\s\ufffe\u00ad-]", "", text)
+
+
 def test_the_command_writes_a_page_in_each_language(tmp_path):
     from typer.testing import CliRunner
 
@@ -205,8 +218,28 @@ def test_the_command_writes_a_page_in_each_language(tmp_path):
         assert words in page
         assert not re.search(r"(src|href)=.https?:", page)
         assert (tmp_path / "o" / f"heat_map_relay.{language}.png").stat().st_size > 5000
+        assert "IPAexGothic" in page
+    told = CliRunner().invoke(app, ["report", str(tmp_path / "o"), "--format", "pdf"])
+    assert told.exit_code == 0, told.output
+    for language, words in (("en", "How gaps open and close"), ("ja", "空白の発生と解消")):
+        paper = pypdfium2.PdfDocument(tmp_path / "o" / f"roadmap.{language}.pdf")
+        assert [round(x) for x in paper[0].get_size()] == [842, 595]
+        said = plain("".join(p.get_textpage().get_text_bounded() for p in paper))
+        lines = answers(load_roadmap_results(tmp_path / "o"), language)
+        for line in (words, *lines):
+            assert plain(line) in said, line
     scores = pd.read_csv(tmp_path / "o" / "roadmap_scores.csv")
     assert set(scores["year"]) == {2028, 2029}
+
+
+def test_a_written_out_roadmap_is_the_roadmap(tmp_path):
+    roadmap = load_roadmap(written(tmp_path))
+    again = tmp_path / "again.yaml"
+    again.write_text(resolved_roadmap(roadmap), encoding="utf-8")
+    read = load_roadmap(again)
+    assert resolved_yaml(read.base) == resolved_yaml(roadmap.base)
+    same = {"base"}
+    assert read.record.model_dump(exclude=same) == roadmap.record.model_dump(exclude=same)
 
 
 def test_words_say_what_the_tables_say(done):

@@ -27,20 +27,24 @@ WHOLE = 15.0  # half ems: seven Japanese signs, twelve Latin
 
 def document(results, text: Text) -> bytes:
     """The PDF of one language; the same results give the same bytes but for nothing."""
+    pictures: dict[str, bytes] = {}
+    return typeset("report.typ", _data(results, text, pictures), pictures)
+
+
+def typeset(template: str, data: dict[str, Any], pictures: dict[str, bytes]) -> bytes:
+    """The PDF of a typst template beside this file, of its ``data.json`` and pictures by name."""
     import typst
 
-    pictures: dict[str, bytes] = {}
-    data = _data(results, text, pictures)
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
         for file, body in pictures.items():
             (room / file).write_bytes(body)
         (room / "data.json").write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
-        source = room / "report.typ"
-        source.write_bytes((HERE / "report.typ").read_bytes())
+        for file in ("common.typ", template):
+            (room / file).write_bytes((HERE / file).read_bytes())
         # words reach the page as data, never as markup: nothing in a scenario can be run here
         made: Any = typst.compile(
-            str(source), root=str(room), font_paths=fonts(), ignore_system_fonts=True,
+            str(room / template), root=str(room), font_paths=fonts(), ignore_system_fonts=True,
             format="pdf", timestamp=0,
         )  # fmt: skip
     return made
@@ -70,12 +74,12 @@ def _data(results, text, pictures):
         "notes_title": text("scenario.notes"), "why": words["why"], "repro": words["repro"],
         "overview": {
             "lead": words["overview"]["lead"],
-            **_table(words["overview"]["head"], words["overview"]["rows"], "body"),
+            **table(words["overview"]["head"], words["overview"]["rows"], "body"),
         },
-        "totals": _table(words["gaps"]["totals_head"], words["gaps"]["totals"], "body"),
+        "totals": table(words["gaps"]["totals_head"], words["gaps"]["totals"], "body"),
         "portfolio": {
             "lead": words["portfolio"]["lead"], "cautions": words["portfolio"]["cautions"],
-            **_table(words["portfolio"]["head"], words["portfolio"]["rows"], "body"),
+            **table(words["portfolio"]["head"], words["portfolio"]["rows"], "body"),
         },
         "sections": {k: text(f"section.{k}") for k in (
             "answer", "scenario", "scorecard", "timeline", "map", "orbits", "gaps", "why",
@@ -87,13 +91,13 @@ def _data(results, text, pictures):
             {
                 "title": text(f"section.{k}") if k != "needs" else text("demand.needs"),
                 "lead": words[k].get("lead", ""),
-                **_table(words[k]["head"], words[k]["rows"], "annex"),
+                **table(words[k]["head"], words[k]["rows"], "annex"),
             }
             for k in ANNEX if words[k]["rows"]
         ] + [
             {
                 "title": part["title"], "lead": part["lead"],
-                **_table(part["head"], part["rows"], "annex"),
+                **table(part["head"], part["rows"], "annex"),
             }
             for part in words["worth"]
         ],
@@ -139,7 +143,7 @@ def _pictures(results, text, pairs, pictures):
     return out
 
 
-def _table(head, rows, where) -> dict[str, Any]:
+def table(head, rows, where) -> dict[str, Any]:
     """A table for the template: headings, rows, relative column widths and a font size.
 
     Widths hold the longest word of every column, so that nothing leaves its cell.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cislunar.report.webfont import with_signs
 from cislunar.sweep.store import write_whole
 from cislunar.text import LANGUAGES
 from orbits.errors import InputError
@@ -29,14 +30,15 @@ WORDS: dict[str, dict[str, str]] = {
         "effects": "各軸の効き方", "volume": "ハイパーボリューム", "reference": "基準点",
         "metric": "指標", "how": "内容", "errors": "失敗した案",
         "table": "最良の案", "metrics": "指標", "trade": "トレードスタディ", "design": "実験計画",
-        "effects_note": "点は各案、線は軸の値ごとの平均。",
-        "cut": "全{all}行のうち最初の{n}行。全体は結果フォルダーにあります。", "error": "エラー",
+        "effects_note": "点は各案を、線は軸の値ごとの平均を示す。",
+        "cut": "全{all}行のうち最初の{n}行を示す。全体は結果フォルダーにある。", "error": "エラー",
         "variant": "案", "axes": "軸",
     },
 }  # fmt: skip
 PAGE = """<!doctype html>
 <html lang="{{ lang }}"><head><meta charset="utf-8"><title>{{ title }}</title><style>
-body{font-family:system-ui,'Hiragino Sans','Noto Sans JP',sans-serif;color:#1b2430;
+body{font-family:system-ui,'Hiragino Sans','Yu Gothic UI','Noto Sans JP',
+IPAexGothic,sans-serif;color:#1b2430;
 margin:2rem auto;max-width:72rem;padding:0 1rem;line-height:1.5}
 table{border-collapse:collapse;font-size:.85rem}td,th{border-bottom:1px solid #d9dee5;
 padding:.25rem .6rem;text-align:right}td.text,th.text{text-align:left}
@@ -117,7 +119,7 @@ def write_page(found: Any, languages: Sequence[str] = LANGUAGES) -> list[Path]:
             figures={n: base64.b64encode(f["png"]).decode() for n, f in drawn.items()},
         )  # fmt: skip
         path = found.folder / f"report.{code}.html"
-        write_whole(path, page.encode())
+        write_whole(path, with_signs(page).encode())
         out.append(path)
     return out
 

@@ -81,7 +81,7 @@ def test_input_is_words_and_never_markup(results):
 
 
 def test_columns_hold_their_longest_word():
-    table = pdf._table(
+    table = pdf.table(
         [("a", ""), ("b", "n")],
         [pdf.Row((pdf.Cell("x" * 90), pdf.Cell("1")))],
         "body",
