@@ -137,12 +137,12 @@ def cash_frame(
     chosen = [o for o in chosen if o.available_from and o.lifetime_years]
     if not chosen:
         return pd.DataFrame(columns=list(CASH_COLUMNS))
-    spans = {o.id: _service_days(o) for o in chosen}
+    spans = {o.id: service_days(o) for o in chosen}
     first = min(fiscal_year(o.available_from) - years_of(o)[0] for o in chosen)
-    last = max(_year_of_day(end - 1e-6) for _, end in spans.values())
+    last = max(year_of_day(end - 1e-6) for _, end in spans.values())
     rows, total = [], 0.0
     for year in range(first, last + 1):
-        low_day, high_day = _first_day(year), _first_day(year + 1)
+        low_day, high_day = year_start_day(year), year_start_day(year + 1)
         built = {"": 0.0, "low": 0.0, "high": 0.0}
         run = 0.0
         for o in chosen:
@@ -177,16 +177,27 @@ def _day(year: int, month: int, day: int) -> float:
     return float((date(year, month, day) - date(2000, 1, 1)).days)
 
 
-def _first_day(year: int) -> float:
+def year_start_day(year: int) -> float:
+    """The first day of a fiscal year, in days past 2000-01-01.
+
+    >>> year_start_day(2000)
+    91.0
+    """
     return _day(year, 4, 1)
 
 
-def _year_of_day(day: float) -> int:
+def year_of_day(day: float) -> int:
+    """The fiscal year of a day past 2000-01-01.
+
+    >>> year_of_day(90.5), year_of_day(91.0)
+    (1999, 2000)
+    """
     year = 2000 + math.floor(day / YEAR_DAYS)
-    return next(y for y in (year + 1, year, year - 1, year - 2) if _first_day(y) <= day)
+    return next(y for y in (year + 1, year, year - 1, year - 2) if year_start_day(y) <= day)
 
 
-def _service_days(option: Option) -> tuple[float, float]:
+def service_days(option: Option) -> tuple[float, float]:
+    """When an option's service begins and ends, in days past 2000-01-01."""
     begin = _day(*_start(option.available_from))
     return begin, begin + (option.lifetime_years or 0.0) * YEAR_DAYS
 

@@ -16,6 +16,13 @@ from cislunar.economics import cash_frame, economics_frame
 from cislunar.fill import Evaluator, choose_portfolio, portfolio_frame, rank_options
 from cislunar.independence import OPTION_COLUMNS, alone_frame, independence_frame
 from cislunar.options import node_tags, read_option
+from cislunar.outlook import (
+    Filled,
+    best_under_overruns,
+    catalogue_risks,
+    outlook_frame,
+    units_of,
+)
 from cislunar.pool import WholePool
 from cislunar.portfolio import (
     Worth,
@@ -45,6 +52,7 @@ class Proposal:
     frontier: pd.DataFrame
     economics: pd.DataFrame
     cash: pd.DataFrame
+    robustness: pd.DataFrame
     independence: pd.DataFrame
     independence_options: pd.DataFrame
     notes: dict[str, Any] = field(default_factory=dict)
@@ -123,14 +131,27 @@ def propose(
             "cost_oku_jpy": more_cost, "options": worth.in_order(more),
         },
     }  # fmt: skip
+    gap_h = sum(worth.gap_h.values())
+    robust, notes["robustness"] = _outlook(worth, whole, best, budget, gap_h, days)
     chosen.attrs |= notes
     found, keys = attribute(worth, single_h)
     return Proposal(
         fills, chosen, attribution_frame(worth, found, keys), frontier_frame(worth, budget), money,
         cash_frame([worth.pool[i] for i in worth.in_order(best)], worth.total_h,
-                   sum(worth.gap_h.values()), days),
+                   gap_h, days),
+        robust,
         _independence(reruns, final), alone_frame(whole, options, tags), notes, worth,
     )  # fmt: skip
+
+
+def _outlook(worth: Worth, whole: WholePool, best, budget: float, gap_h: float, days: float):
+    filled = Filled(worth, whole, best)
+    kinds = {i: [kind for _, kind in units_of(worth.pool[i], whole.names[i])] for i in best}
+    frame, notes = outlook_frame(
+        [worth.pool[i] for i in best], filled, kinds, gap_h, days, catalogue_risks(),
+        least=filled.least,
+    )  # fmt: skip
+    return frame, notes | (best_under_overruns(worth, best, budget) if best else {})
 
 
 def _independence(reruns: Reruns, final: Rerun | None) -> pd.DataFrame:
@@ -203,9 +224,14 @@ def _greedy(chosen, fills, money, options, asked, days, independence) -> Proposa
     def filled_h(ids):
         return base_h - asked.total_h(ids)
 
+    # what some of the set fill without the others would take a rerun each
+    robust, notes["robustness"] = outlook_frame(
+        [pool[i] for i in names], None, {i: () for i in names}, base_h, days, catalogue_risks()
+    )
+
     return Proposal(
         fills, chosen, pd.DataFrame(columns=list(ATTRIBUTION_COLUMNS)),
         pd.DataFrame(columns=list(FRONTIER_COLUMNS)), money,
-        cash_frame([pool[i] for i in names], filled_h, base_h, days), independence,
+        cash_frame([pool[i] for i in names], filled_h, base_h, days), robust, independence,
         pd.DataFrame(columns=list(OPTION_COLUMNS)), notes,
     )  # fmt: skip

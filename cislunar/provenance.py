@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # catalogue services whose values enter every run
 RULES = ("link-rule", "uere", "station-rules", "site-weights", "service-start-rule")
+# and what may go otherwise than planned, where there are options
+RISKS = ("option-slip", "loss-craft", "loss-landing", "loss-station")
 # keys whose values say what a record is, in the order they are shown
 TELLING = (
     "orbit", "latitude_deg", "longitude_deg", "min_elevation_deg", "service_start", "transmit",
@@ -79,7 +81,7 @@ def collect(scenario: Scenario, names: Iterable[str]) -> dict[str, list[dict[str
     """
     entries = [_entry(kind, name, record.model_dump(mode="json", exclude_none=True))
                for kind, name, record in records_used(scenario, names)]  # fmt: skip
-    entries += [_rule(name) for name in RULES]
+    entries += [_rule(name) for name in (*RULES, *(RISKS if scenario.options else ()))]
     entries = _merged(entries)
     return {
         "assumptions": [

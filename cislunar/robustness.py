@@ -66,9 +66,9 @@ def robustness(
         low, high = (
             mid if c is None else c for c in (option.cost_low_oku_jpy, option.cost_high_oku_jpy)
         )
-        cost += _triangular(rng, (low, mid, high), draws)
+        cost += triangular(rng, (low, mid, high), draws)
         late = slip_years.get(option.id) if isinstance(slip_years, Mapping) else slip_years
-        drawn = _triangular(rng, late or (0.0, 0.0, 0.0), draws)
+        drawn = triangular(rng, late or (0.0, 0.0, 0.0), draws)
         slip = np.maximum(slip, drawn) if k else drawn
         chance = loss_frac.get(option.id, 0.0) if isinstance(loss_frac, Mapping) else loss_frac
         if not 0.0 <= (chance or 0.0) <= 1.0:
@@ -81,7 +81,12 @@ def robustness(
     return Robustness(cost, hours, slip, float((cost <= budget_oku_jpy + 1e-9).mean()), seed)
 
 
-def _triangular(rng, given: tuple[float, float, float], draws: int) -> np.ndarray:
+def triangular(rng, given: tuple[float, float, float], draws: int) -> np.ndarray:
+    """Draws of the triangular law (least, likeliest, most).
+
+    >>> triangular(np.random.default_rng(1), (2.0, 2.0, 2.0), 2).tolist()
+    [2.0, 2.0]
+    """
     low, mid, high = given
     if not low <= mid <= high:
         raise InputError("not in order", value=given, allowed="low <= mid <= high")

@@ -26,7 +26,7 @@ class Explored:
 
     ``served_s[key]``: seconds, one axis a group, index 0 for none of it and k for its k-th.
     ``spans[key]``: served spans of every set that had to be looked at. ``runs``: how many sets
-    were, of ``sets`` in all.
+    were, of ``sets`` in all. ``lows[key][index[key][...]]``: the served spans of any set.
     """
 
     groups: tuple[tuple[str, ...], ...]
@@ -34,6 +34,12 @@ class Explored:
     spans: dict[Hashable, dict[frozenset[str], Intervals]]
     runs: int
     sets: int
+    lows: dict[Hashable, list[Intervals]]
+    index: dict[Hashable, np.ndarray]
+
+    def spans_of(self, key: Hashable, chosen: Collection[str]) -> Intervals:
+        """What a set, at most one of each group, serves of a key."""
+        return self.lows[key][int(self.index[key][self._at(chosen)])]
 
     @property
     def keys(self) -> tuple[Hashable, ...]:
@@ -91,11 +97,16 @@ def explore(
     """
     groups = tuple(tuple(g) for g in groups)
     shape = tuple(len(g) + 1 for g in groups)
-    walk = _Walk(groups, served, {k: np.zeros(shape) for k in base}, {k: {} for k in base})
+    walk = _Walk(
+        groups, served, {k: np.zeros(shape) for k in base}, {k: {} for k in base},
+        {k: [] for k in base}, {k: np.zeros(shape, dtype=int) for k in base},
+    )  # fmt: skip
     for key, spans in base.items():
         walk.spans[key][frozenset()] = spans
     walk.down(frozenset(), (), {k: (base[k], base[k] | top[k]) for k in base})
-    return Explored(groups, walk.tables, walk.spans, walk.runs, int(np.prod(shape)))
+    return Explored(
+        groups, walk.tables, walk.spans, walk.runs, int(np.prod(shape)), walk.lows, walk.index
+    )
 
 
 @dataclass(eq=False)
@@ -104,6 +115,8 @@ class _Walk:
     served: Served
     tables: dict[Hashable, np.ndarray]
     spans: dict[Hashable, dict[frozenset[str], Intervals]]
+    lows: dict[Hashable, list[Intervals]]
+    index: dict[Hashable, np.ndarray]
     runs: int = 0
 
     def ask(self, ids, windows):
@@ -120,6 +133,8 @@ class _Walk:
         for key, (low, high) in bounds.items():
             if level == len(self.groups) or (high - low).total_s <= DECIDED_S:
                 self.tables[key][at] = low.total_s
+                self.index[key][at] = len(self.lows[key])
+                self.lows[key].append(low)
             else:
                 open_[key] = (low, high)
         if not open_:

@@ -45,6 +45,7 @@ _FILES = {
     "requirements": "requirements.yaml",
     "costs": "costs.yaml",
     "cost-units": "cost_units.yaml",
+    "risks": "risks.yaml",
     "programmes": "programmes.yaml",
     "published-relays": "published_relays.yaml",
     "stationkeeping": "stationkeeping.yaml",

@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 
 from cislunar import display as fmt
 from cislunar.plots.bars import cause_hours
-from cislunar.report import demand, fixes, independence, offers, scores, worth
+from cislunar.report import demand, fixes, independence, offers, robustness, scores, worth
 from cislunar.report.answer import answer_sentences, needs_table, why_sentences
 from cislunar.report.cells import (
     Cell,
@@ -56,7 +56,10 @@ def context(results, text: Text) -> dict[str, Any]:
         "why": why_sentences(results, text),
         "fills": offers.fills(results, text),
         "portfolio": offers.portfolio(results, text),
-        "worth": worth.parts(results, text) + independence.parts(results, text),
+        "worth": [
+            *worth.parts(results, text), *robustness.parts(results, text),
+            *independence.parts(results, text),
+        ],
         "supply": {
             "head": head(
                 text, "node", "kind", "operator", "orbit", "terminals", "confidence", numbers=()

@@ -119,6 +119,12 @@ def _worth():
     """What options are worth and cost: the columns of the product files."""
     option = "elfo-relay-jp"
     return {
+        "robustness": pd.DataFrame({
+            "quantity": ["cost_oku_jpy", "gap_hours_filled", "gap_hours_filled_in_year"],
+            "fiscal_year": [None, None, 2031], "planned": [55.0, 30.2, 390.0],
+            "p05": [40.0, 0.0, 0.0], "p50": [58.0, 30.2, 210.0], "p95": [90.0, 30.2, 390.0],
+            "mean": [60.0, 26.4, 230.0],
+        }),
         "independence": pd.DataFrame({
             "set": ["base", "base", "portfolio", "portfolio"],
             "case": ["as-planned", "japan-alone"] * 2, "asset": ["lupex"] * 4,
