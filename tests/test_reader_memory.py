@@ -24,6 +24,7 @@ EDGE = (
     '<edge source="a" target="b"><data key="s">0</data><data key="e">1</data><data key="r">1</data>'
     '<data key="o">1</data></edge>'
 )
+OEM = "CCSDS_OEM_VERS = 2.0\nCENTER_NAME = MOON\nREF_FRAME = ICRF\nTIME_SYSTEM = TDB\nMETA_STOP\n"
 GRAPH, END = "<graphml><graph edgedefault='directed'>", "</graph></graphml>"
 KEYS = "".join(
     f'<key id="{k[0]}" for="edge" attr.name="{k}" attr.type="double"/>'
@@ -103,6 +104,7 @@ WORST = {
     "graphml: elements": (".graphml", "plan", lambda: marked("<graphml>", '<a b="c"/>', "</graphml>")),
     "graphml: empty elements": (".graphml", "plan", lambda: marked("<graphml>", "<a/>", "</graphml>")),
     "graphml: too many": (".graphml", "plan", lambda: filled("<graphml>", "<a/>", "</graphml>")),
+    "oem: states": (".oem", "oem", lambda: numbered(OEM, "2030-01-01T00:00:00.%06d 9000 0 0 0 1 0\n", most=128 << 20, count=999_998)),
     "oem: keys": (".oem", "oem", lambda: numbered("CCSDS_OEM_VERS = 2.0\n", "k%d=1\n", most=128 << 20)),
     "oem: one line": (".oem", "oem", lambda: filled("CCSDS_OEM_VERS = 2.0\nTIME_SYSTEM = TDB\n", "1 ", most=128 << 20)),
     "oem: frames": (".oem", "oem", lambda: numbered("", "REF_FRAME=%d\nMETA_STOP\n", most=128 << 20)),
@@ -117,7 +119,7 @@ WORST = {
     "yaml: one word": (".yaml", "scenario", lambda: filled("a: ", "x", most=9_999_000)),
     "yaml: wide word": (".yaml", "scenario", lambda: filled("a: \U0001f680", "x", most=9_990_000)),
     "yaml: comments": (".yaml", "scenario", lambda: filled("a: 1\n", "#\n", most=9_999_000)),
-    "yaml: merged": (".yaml", "failures", lambda: filled("a: &a {b: 1}\n", "") + "".join(f"c{k}: *a\n" for k in range(999))),
+    "yaml: merged": (".yaml", "failures", lambda: "a: &a {b: 1}\n" + "".join(f"c{k}: *a\n" for k in range(999))),
     "pds3: label": (".lbl", "dem", lambda: numbered("PDS_VERSION_ID = PDS3\n", "K%d = 1\n", "END\n", most=990_000)),
 }  # fmt: skip
 
