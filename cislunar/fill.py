@@ -7,7 +7,7 @@ the right questions and keeps the books. Only places and services with a need co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cislunar.options import (
@@ -37,7 +37,7 @@ FILL_COLUMNS = (
     "share_filled_frac", "gap_hours_per_oku_jpy", "name_en", "name_ja", "cost_low_oku_jpy",
     "cost_high_oku_jpy", "annual_operations_oku_jpy", "lifetime_years", "relay_h", "direct_h",
     "forward_h", "positioning_h", "weighted_gap_hours_filled", "group", "together_with",
-    "status", "note", "note_ja", "crosslink_h",
+    "status", "note", "note_ja", "crosslink_h", "place_hours_filled",
 )  # fmt: skip
 PORTFOLIO_COLUMNS = (
     "option", "nation", "cost_oku_jpy", "available_from", "gap_hours_filled",
@@ -46,6 +46,7 @@ PORTFOLIO_COLUMNS = (
     "cost_low_oku_jpy", "cost_high_oku_jpy",
 )  # fmt: skip
 _NUMBERS = {
+    "place_hours_filled",
     "cost_oku_jpy", "gap_hours_filled", "share_filled_frac", "gap_hours_per_oku_jpy",
     "cost_low_oku_jpy", "cost_high_oku_jpy", "annual_operations_oku_jpy", "lifetime_years",
     "relay_h", "direct_h", "forward_h", "crosslink_h", "positioning_h",
@@ -90,14 +91,16 @@ def rank_options(
     needed: Iterable[Key],
     *,
     weights: Mapping[str, float] | None = None,
+    places: Mapping[str, Hashable] | None = None,
     present: Iterable[str] = (),
     end_utc: str | None = None,
 ) -> pd.DataFrame:
     """One row an option, best first: gap hours filled, by service, and per 億円 at the mid cost.
 
     ``needed`` are the (place, service) pairs with a need; hours are summed over them unweighted,
-    and once more with the places' ``weights``. ``present`` are the names and tags (``node_tags``)
-    that requirements may be met by; an option whose requirement is met by nothing present is run
+    once more with the places' ``weights``, and once more with the assets that ``places`` puts at
+    one point counted once (the largest gain among them). ``present`` are the names and tags
+    (``node_tags``) that requirements may be met by; an option whose requirement is met by nothing present is run
     together with the cheapest option of the pool that meets it, and its gain counted from there.
     An option that cannot be run keeps its row, without numbers, and says why. Options that come
     after ``end_utc`` are ranked all the same and marked ``available-later``.
@@ -122,7 +125,9 @@ def rank_options(
             notes.append((f"not evaluated: {fault}", f"評価できない: {fault}"))
             row["status"] = "not-evaluated"
         else:
-            row |= _gains(before, after, base_total_h, option.cost_oku_jpy, weights or {})
+            row |= _gains(
+                before, after, base_total_h, option.cost_oku_jpy, weights or {}, places or {}
+            )
             later = end_utc is not None and _begins(option.available_from) > end_utc[:10]
             row["status"] = "available-later" if later else "ranked"
         row["note"] = "; ".join(note for note, _ in notes)
@@ -313,19 +318,23 @@ class _Search:
         return None if best is None else best[1]
 
 
-def _gains(before, after, base_total_h, cost, weights):
+def _gains(before, after, base_total_h, cost, weights, places):
     by_service = dict.fromkeys(SERVICES, 0.0)
     total = weighted = 0.0
+    once: dict[tuple[Hashable, str], float] = {}
     for (place, service), hours in before.items():
         gain = hours - after[place, service]
         by_service[service] = by_service.get(service, 0.0) + gain
         total += gain
         weighted += gain * weights.get(place, 1.0)
+        point = (places.get(place, place), service)
+        once[point] = max(once.get(point, 0.0), gain)
     return {
         "gap_hours_filled": total,
         "share_filled_frac": total / base_total_h if base_total_h > 0 else None,
         "gap_hours_per_oku_jpy": _per_cost(total, cost),
         "weighted_gap_hours_filled": weighted,
+        "place_hours_filled": sum(once.values()),
     } | {f"{service}_h": by_service[service] for service in SERVICES}
 
 

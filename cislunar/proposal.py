@@ -80,8 +80,8 @@ def propose(
     tags = node_tags(base.nodes, scenario.policy.permits)
     weights = {n.name: n.weight for n in base.nodes if n.kind == "asset"}
     fills = rank_options(
-        scenario.options, asked, reruns.unserved, weights=weights, present=tags,
-        end_utc=scenario.start.utc_text(scenario.duration_s),
+        scenario.options, asked, reruns.unserved, weights=weights, places=_points(base),
+        present=tags, end_utc=scenario.start.utc_text(scenario.duration_s),
     )  # fmt: skip
     rows = fills.dropna(subset=["gap_hours_filled"]).to_dict(orient="records")
     single_h = {str(r["option"]): float(r["gap_hours_filled"]) for r in rows}
@@ -142,6 +142,15 @@ def propose(
         robust,
         _independence(reruns, final), alone_frame(whole, options, tags), notes, worth,
     )  # fmt: skip
+
+
+def _points(base: Any) -> dict[str, Any]:
+    """Where each asset stands; assets that move, or stand alone, are points of their own."""
+    return {
+        n.name: (n.latitude_deg, n.longitude_deg, n.height_m) if n.path is None else n.name
+        for n in base.nodes
+        if n.kind == "asset"
+    }
 
 
 def _outlook(worth: Worth, whole: WholePool, best, budget: float, gap_h: float, days: float):

@@ -69,6 +69,22 @@ def test_gap_hours_share_and_price():
     assert frame.status.tolist() == ["ranked", "ranked"]
 
 
+def test_assets_at_one_point_count_once_by_the_largest_gain():
+    """Three rovers at one point and one elsewhere: four gains of 30 h, one of 20 h, two points."""
+    needed = [(p, s) for p in ("a", "b", "c", "far") for s in ("relay", "positioning")]
+    gain = {(p, "relay"): 30.0 for p in ("a", "b", "far")} | {("c", "relay"): 20.0}
+
+    def evaluate(ids):
+        return {k: (100.0 - (gain.get(k, 0.0) if ids else 0.0)) * HOUR for k in needed}
+
+    points = {"a": (-89.0, 0.0), "b": (-89.0, 0.0), "c": (-89.0, 0.0), "far": (10.0, 0.0)}
+    frame = rank_options([option("x", 10.0)], evaluate, needed, places=points)
+    assert frame.gap_hours_filled.tolist() == [110.0]
+    assert frame.place_hours_filled.tolist() == [60.0]
+    apart = rank_options([option("x", 10.0)], evaluate, needed)
+    assert apart.place_hours_filled.tolist() == [110.0]  # unless told, every asset is a point
+
+
 def test_option_that_cannot_be_run_stays_with_its_reason():
     def evaluate(ids):
         if "bad" in ids:

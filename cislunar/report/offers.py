@@ -76,8 +76,8 @@ def spoken(note: str, results, text: Text) -> str:
 
 def fills(results, text: Text) -> dict[str, Any]:
     """Every option as ranked; those that fill nothing keep a row but have no rank."""
-    columns = ("rank", "option", "filled", "share_filled", "cost", "per_oku", "from_year",
-               "by_service", "notes")  # fmt: skip
+    columns = ("rank", "option", "filled", "share_filled", "by_place", "cost", "per_oku",
+               "from_year", "by_service", "notes")  # fmt: skip
     rows = []
     records = results.fills.to_dict(orient="records")
     for rank, r in enumerate(records, start=1):
@@ -95,6 +95,7 @@ def fills(results, text: Text) -> dict[str, Any]:
                 Cell(option_label(r, text.language), "w"),
                 number(fmt.number(hours)),
                 number(fmt.percent(share if fmt.missing(share) else round(float(share), 6))),
+                number(fmt.number(r.get("place_hours_filled"))),
                 number(cost(r)), number(fmt.number(r["gap_hours_per_oku_jpy"], 2)),
                 number(year(r) + ("*" if is_later(r) else "")),
                 Cell(text("list.joiner").join(parts) or fmt.NONE, "m"),
@@ -107,7 +108,7 @@ def fills(results, text: Text) -> dict[str, Any]:
     if any(fmt.missing(r["gap_hours_filled"]) or r["gap_hours_filled"] < NOTHING_H
            for r in records):  # fmt: skip
         lead += gap(text) + text("fills.nothing")
-    return {"head": head(text, *columns, numbers=("rank", *columns[2:7])), "rows": rows,
+    return {"head": head(text, *columns, numbers=("rank", *columns[2:8])), "rows": rows,
             "lead": lead}  # fmt: skip
 
 

@@ -210,7 +210,7 @@ def test_differential_corrections_are_named_as_an_assumption(run, language):
 def test_options_that_come_later_are_marked(run):
     run.fills = run.fills.assign(status=["available-later", "available-later", "not-evaluated"])
     found = offers.fills(run, Text("en"))
-    assert found["rows"][0].cells[6].text == "2030*"
+    assert found["rows"][0].cells[7].text == "2030*"
     assert "2 of the options are available only after this span" in found["lead"]
     assert "It would be available only from 2030" in " ".join(
         answer.answer_sentences(run, Text("en"))
