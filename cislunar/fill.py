@@ -100,8 +100,9 @@ def rank_options(
     ``needed`` are the (place, service) pairs with a need; hours are summed over them unweighted,
     once more with the places' ``weights``, and once more with the assets that ``places`` puts at
     one point counted once (the largest gain among them). ``present`` are the names and tags
-    (``node_tags``) that requirements may be met by; an option whose requirement is met by nothing present is run
-    together with the cheapest option of the pool that meets it, and its gain counted from there.
+    (``node_tags``) that requirements may be met by; an option whose requirement is met by nothing
+    present is run together with the cheapest option of the pool that meets it, and its gain
+    counted from there.
     An option that cannot be run keeps its row, without numbers, and says why. Options that come
     after ``end_utc`` are ranked all the same and marked ``available-later``.
     """
