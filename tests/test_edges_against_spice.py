@@ -175,3 +175,39 @@ def test_no_interval_is_missed(minimal, spice):
             surface = any(nodes[n].kind == "asset" for n in (a, b))
             cause = "mask" if surface else "occulted"
             assert (_margin(spice, row, cause, t) > 0) == inside, (a, b, t)
+
+
+def test_doppler_is_the_rate_of_light_times_by_spice_and_astropy(minimal, spice, evidence):
+    """Light times between places that share nothing with the planner's, differenced over 4 s."""
+    from cislunar.doppler import doppler
+
+    place, _, _ = spice
+    carrier_hz, c_km_s = 8.475e9, 299792.458
+
+    def shift(source, target, t_s):
+        def delay(sent):
+            late = 0.0
+            for _ in range(4):
+                gap = place(target, sent + late)[0] - place(source, sent)[0]
+                late = np.linalg.norm(gap) / c_km_s
+            return late
+
+        slope = (delay(t_s + 2.0) - delay(t_s - 2.0)) / 4.0
+        return carrier_hz * (1.0 / (1.0 + slope) - 1.0)
+
+    worst = worst_rate = largest = 0.0
+    times = np.linspace(600.0, 170_000.0, 12)
+    pairs = (("misasa", "relay-1"), ("relay-1", "dsn-canberra"), ("lupex", "relay-1"))
+    for source, target in pairs:
+        got, rate = doppler(minimal[0].tracks, source, target, times, carrier_hz)
+        for k, t_s in enumerate(times):
+            worst = max(worst, abs(got[k] - shift(source, target, t_s)))
+            want = (shift(source, target, t_s + 5.0) - shift(source, target, t_s - 5.0)) / 10.0
+            worst_rate = max(worst_rate, abs(rate[k] - want))
+        largest = max(largest, np.abs(got).max())
+    assert largest > 1e4
+    count = len(pairs) * len(times)
+    evidence("Doppler shift, one-way, 8.475 GHz", "light times by SPICE and astropy", count, worst,
+             0.5, "Hz", "differences over 4 s, of shifts up to 50 kHz")  # fmt: skip
+    evidence("Doppler rate, one-way, 8.475 GHz", "light times by SPICE and astropy", count, worst_rate,
+             0.05, "Hz/s", "differences over 10 s")  # fmt: skip
