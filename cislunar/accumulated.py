@@ -29,14 +29,21 @@ COLUMNS = (
     "horizontal_rms_p50_m", "horizontal_rms_p95_m", "rms_p50_m", "rms_p95_m", "time_rms_p50_m",
     "time_rms_p95_m", "weak_direction", "weak_east_frac", "weak_north_frac", "weak_up_frac",
     "weak_clock_frac", "weak_sigma_m", "undetermined", "signal_correlation_min_s",
-    "signal_correlation_max_s",
+    "signal_correlation_max_s", "source_names",
 )  # fmt: skip
-TEXT = ("asset", "clock", "need_axes", "weak_direction")
+TEXT = ("asset", "clock", "need_axes", "weak_direction", "source_names")
+# "X m within Y minutes" is tabled for these, as far as the window reaches
+LEVELS_M = (10.0, 30.0, 100.0, 300.0, 1000.0)
+WITHIN_MIN = (0.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 1440.0)
+AVAILABILITY_COLUMNS = (
+    "asset", "axes", "basis", "accuracy_m", "within_s", "availability_frac",
+)  # fmt: skip
 # a position less certain than the Moon's radius is none
 LIMIT_M = MOON_RADIUS_KM * 1e3
 BASES = {"rms": None, "p95": 0.95, "3sigma": THREE_SIGMA_FRAC}
 COMPONENTS = ("horizontal", "vertical", "3d", "time")
-_CLOCK_SHARE = 0.9  # a weak direction that lies so much along the clock is called so
+CLOCK_SHARE = 0.9  # a weak direction that lies so much along the clock is called so
+SHARED_CLOCK = math.sqrt(1.0 - CLOCK_SHARE**2)  # and one with so much of it is "with the clock"
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +172,34 @@ class Accumulated:
         frame.insert(0, "asset", self.asset)
         return frame
 
+    def availability(self) -> pd.DataFrame:
+        """The availability of "X m within Y minutes": the share of the starts that get there.
+
+        A row an accuracy and time, for the 95 % radius (``basis`` p95) across the vertical and in
+        space, and for the asset's need by its own rule (``basis`` need).
+        """
+        import pandas as pd
+
+        last_s = float(self.elapsed_s[-1])
+        within_s = [m * 60.0 for m in WITHIN_MIN if m * 60.0 < last_s] + [last_s]
+        upto = np.searchsorted(self.elapsed_s, within_s, side="right") - 1
+        asked = [(axes, "p95", "p95", x, x) for axes in ("horizontal", "3d") for x in LEVELS_M]
+        limit_m = None if self.need is None else rms_limit_m(self.need)
+        if self.need is not None and limit_m is not None:
+            asked.insert(0, (self.need.axes, "need", "rms", self.need.accuracy_m, limit_m))
+        best: dict[tuple[str, str], np.ndarray] = {}  # the least error so far (N, times)
+        rows = []
+        for axes, name, basis, accuracy_m, within_m in asked:
+            if (axes, basis) not in best:
+                error = self.error_m(axes, basis).filled(np.inf)
+                best[axes, basis] = np.minimum.accumulate(error, axis=1)[:, upto]
+            shares = (best[axes, basis] <= within_m).mean(axis=0).tolist()
+            rows += [
+                (self.asset, axes, name, accuracy_m, s, share)
+                for s, share in zip(within_s, shares, strict=True)
+            ]
+        return pd.DataFrame(rows, columns=list(AVAILABILITY_COLUMNS))
+
     @property
     def row(self) -> dict[str, Any]:
         """The asset's row of ``accumulated_positioning.csv``."""
@@ -203,6 +238,7 @@ class Accumulated:
         lasts = self.correlation_s[np.isfinite(self.correlation_s)]
         row["signal_correlation_min_s"] = float(lasts.min()) if lasts.size else None
         row["signal_correlation_max_s"] = float(lasts.max()) if lasts.size else None
+        row["source_names"] = " ".join(self.source_names) or None
         return row
 
     def _repr_html_(self) -> str:
@@ -224,12 +260,12 @@ def direction_text(weak: np.ndarray, undetermined: int = 0) -> str:
         return "all: nothing is measured"
     if undetermined > 1:
         return f"{undetermined} directions, one {direction_text(weak)}"
-    if abs(weak[3]) >= _CLOCK_SHARE:
+    if abs(weak[3]) >= CLOCK_SHARE:
         return "clock"
     place = weak[:3] / np.linalg.norm(weak[:3])
     named = zip(("east", "north", "up"), place.round(2) + 0.0, strict=True)
     text = ", ".join(f"{name} {x:.2f}" for name, x in named)
-    return f"{text}, with the clock" if abs(weak[3]) > math.sqrt(1.0 - _CLOCK_SHARE**2) else text
+    return f"{text}, with the clock" if abs(weak[3]) > SHARED_CLOCK else text
 
 
 def _percentile(values: np.ma.MaskedArray, percent: float) -> float | None:
@@ -255,4 +291,12 @@ def against_time_frame(found: Iterable[Accumulated]) -> pd.DataFrame:
     import pandas as pd
 
     frames = [one.against_time() for one in found]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def availability_frame(found: Iterable[Accumulated]) -> pd.DataFrame:
+    """The table of ``accumulated_availability.csv``: every asset's "X m within Y minutes"."""
+    import pandas as pd
+
+    frames = [one.availability() for one in found]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

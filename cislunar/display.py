@@ -11,12 +11,16 @@ NONE = "–"
 
 def missing(value) -> bool:
     """True for None, an empty cell or a not-a-number."""
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value):
         return True
     try:
         return not math.isfinite(float(value))
-    except (TypeError, ValueError):
-        return False
+    except ValueError:
+        return False  # text
+    except TypeError:  # pandas' NA has no value as a number; a record is not missing
+        import pandas as pd
+
+        return value is pd.NA
 
 
 def percent(frac, digits: int = 1) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cislunar.access import access_frame, find_access
 from cislunar.accumulate import accumulate_run, check_signals, settings_of
-from cislunar.accumulated import accumulated_frame, against_time_frame
+from cislunar.accumulated import accumulated_frame, against_time_frame, availability_frame
 from cislunar.atmosphere import air_notes
 from cislunar.candidates import explain_gaps, need_of
 from cislunar.clouds import cloud_notes
@@ -120,6 +120,7 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         positioning_tolerance=positioning.tolerance,
         accumulated_positioning=accumulated_frame(gathered),
         accumulated_against_time=against_time_frame(gathered),
+        accumulated_availability=availability_frame(gathered),
         gaps=gaps.frame,
         gap_causes=gaps.causes,
         fills=proposal.fills,

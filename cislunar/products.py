@@ -56,7 +56,7 @@ TABLES = {
 }
 
 # written where the scenario asks for positioning over time
-GATHERED = ("accumulated_positioning", "accumulated_against_time")
+GATHERED = ("accumulated_positioning", "accumulated_against_time", "accumulated_availability")
 
 
 def rounded(frame: pd.DataFrame) -> pd.DataFrame:

@@ -59,6 +59,7 @@ class Results:
     independence_options: pd.DataFrame = field(default_factory=pd.DataFrame)
     accumulated_positioning: pd.DataFrame = field(default_factory=pd.DataFrame)
     accumulated_against_time: pd.DataFrame = field(default_factory=pd.DataFrame)
+    accumulated_availability: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def contacts(self) -> pd.DataFrame:

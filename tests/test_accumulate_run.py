@@ -14,7 +14,9 @@ from cislunar import catalog
 from cislunar.accumulate import _relative, accumulated_positioning, gathering
 from cislunar.accumulated import COLUMNS, Accumulated, accumulated_frame, direction_text
 from cislunar.clocks import Clock, clock, clock_from_allan, clocks
+from cislunar.report.fixes import gathered, within
 from cislunar.scenario import scenario_from
+from cislunar.text import Text
 from cislunar.traverse import _fixes
 from cislunar.world import build_world
 from orbits.constants import C_KM_S
@@ -122,6 +124,37 @@ def test_table_of_the_run(run, tmp_path):
     assert found._repr_html_().startswith("<table")
     assert run.plot.accumulation("pole").data
     assert run.plot.static_accumulation("pole").axes
+
+
+def test_so_many_metres_within_so_many_minutes(run, tmp_path):
+    """Every share of the table against a loop over starts and instants."""
+    table = run.accumulated_availability
+    assert set(table["asset"]) == {"pole", "near", "north", "far"}
+    found = run.accumulate("pole")
+    need = table[(table["asset"] == "pole") & (table["basis"] == "need")]
+    assert need["availability_frac"].is_monotonic_increasing
+    assert need["accuracy_m"].unique().tolist() == [60.0]
+    last = run.accumulated_positioning.iloc[0]["reached_frac"]
+    assert need["availability_frac"].iloc[-1] == pytest.approx(last)
+    checked = 0
+    for row in table[table["asset"] == "pole"].to_dict(orient="records"):
+        basis, limit = ("rms", 30.0) if row["basis"] == "need" else ("p95", row["accuracy_m"])
+        error = found.error_m(row["axes"], basis).filled(np.inf)
+        good = [
+            any(e <= limit for e, t in zip(start, found.elapsed_s, strict=True)
+                if t <= row["within_s"])
+            for start in error
+        ]  # fmt: skip
+        assert row["availability_frac"] == pytest.approx(np.mean(good), abs=1e-12)
+        checked += 0.0 < row["availability_frac"] < 1.0
+    assert checked > 5
+    kept = cislunar.load_results(run.save(tmp_path / "out", report=False))
+    for results in (run, kept):  # the report of a folder is that of its run
+        said = gathered(results, Text("en"))["rows"]
+        assert {r.cells[0].text for r in said} == {"pole", "near", "north", "far"}
+        assert any(r.cells[-1].text.startswith("SINGULAR: 3 of 4 directions") for r in said)
+        assert len(within(results, Text("ja"))["rows"]) == 4 * 5 + 1
+        assert said == gathered(run, Text("en"))["rows"]
 
 
 def test_waiting_and_knowing_more_help(run):

@@ -11,7 +11,9 @@ import yaml
 
 import cislunar
 from cislunar.paths import make_path, read_waypoints
+from cislunar.report.fixes import traverse
 from cislunar.scenario import resolved_yaml, scenario_from
+from cislunar.text import Text
 from cislunar.traverse import LEG_COLUMNS, score_traverse, traverse_samples
 from orbits.epoch import Epoch
 from orbits.errors import InputError
@@ -59,6 +61,16 @@ def rover(name="rover", **over):
 def run():
     still = {"latitude_deg": -88.0, "longitude_deg": 20.0, "height_m": 500.0}
     return cislunar.run(scenario(rover(path=ROUTE), rover("camp", **still)), quiet=True)
+
+
+def test_the_report_has_a_row_a_leg(run):
+    for language in ("en", "ja"):
+        told = traverse(run, Text(language))
+        legs = run.traverse
+        assert [r.cells[1].text for r in told["rows"]] == [f"{k}" for k in legs["leg"]]
+        assert [r.cells[4].text for r in told["rows"]] == [f"{x:,.1f}" for x in legs["length_km"]]
+        assert all(len(r.cells) == len(told["head"]) for r in told["rows"])
+        assert told["head"][-1][0] == Text(language)("service.positioning")
 
 
 # --- the path -----------------------------------------------------------------------------------

@@ -32,6 +32,19 @@ def _curves(results, asset: str | None):
     return asset, mine, float(need) if has_need else None  # type: ignore[arg-type]
 
 
+def distinct(results, most: int = 12) -> list[str]:
+    """Assets whose accuracy against time is to be drawn: of those alike the first, some at most."""
+    frame: Any = results.accumulated_against_time
+    seen, out = set(), []
+    for asset, mine in frame.groupby("asset", sort=False) if len(frame) else ():
+        columns = [c for c in mine.columns if c.endswith("_m")]
+        values = mine[columns].to_numpy(dtype=float, na_value=np.inf)
+        if np.isfinite(values).any() and values.tobytes() not in seen:
+            seen.add(values.tobytes())
+            out.append(str(asset))
+    return out[:most]
+
+
 def _lines(frame, text: Text):
     """Name, colour, two dashes, minutes and metres of every curve; where there is no solution for
     so many starts there is no line."""
@@ -66,11 +79,13 @@ def accumulation(results, asset: str | None = None, text: Text | None = None) ->
                 "line": {"color": style.INK, "dash": "dash", "width": 1},
             }
         )  # fmt: skip
-    layout = {
-        "title": {"text": asset},
-        "xaxis": {"title": {"text": text("gathered.axis_time")}, "range": [0.0, last]},
-        "yaxis": {"title": {"text": text("gathered.axis_error")}, "type": "log"},
-    }
+    layout = style.layout(
+        height=380,
+        title={"text": asset},
+        margin={"l": 70, "r": 40, "t": 40, "b": 50},
+        xaxis=style.axis(text("gathered.axis_time"), range=[0.0, last]),
+        yaxis=style.axis(text("gathered.axis_error"), type="log", dtick=1),
+    )
     return {"data": data, "layout": layout}
 
 

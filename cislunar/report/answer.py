@@ -15,6 +15,7 @@ from cislunar.text import Text
 
 HOME = "JP"  # the nation whose assets are counted by themselves
 CAUSES = 3
+GATHERED = 3  # assets whose positioning over time is told
 
 
 def needs_table(results) -> pd.DataFrame:
@@ -58,6 +59,7 @@ def answer_sentences(results, text: Text) -> list[str]:
         causes = _causes(results, needs, text)
         if causes:
             out.append(causes)
+    out += _gathered(results, text)
     best = _best(results, text, space)
     if best:
         out.append(best)
@@ -155,6 +157,29 @@ def _causes(results, needs, text):
     return text(
         "answer.causes", hours=fmt.number(total, 0), items=text("answer.joiner").join(items)
     )
+
+
+def _gathered(results, text):
+    """What time brings: how soon, how often and with which nodes an asset has what it needs."""
+    table: Any = results.accumulated_positioning
+    out = []
+    if "source_names" not in table:
+        return out
+    asked = table[table["need_rms_m"].notna() & table["source_names"].notna()]
+    for r in asked.head(GATHERED).to_dict(orient="records"):
+        names = r["source_names"].split()
+        values = {
+            "asset": r["asset"], "need": f"{float(r['need_accuracy_m']):g}",
+            "axes": text(f"axes.{r['need_axes']}"), "window": fmt.duration(r["window_s"], text),
+            "nodes": text("list.joiner").join(names), "count": len(names),
+            "share": fmt.percent(r["reached_frac"]),
+        }  # fmt: skip
+        if fmt.missing(r["time_to_need_p50_s"]):
+            out.append(text("answer.gathered_few", **values))
+        else:
+            median = fmt.duration(r["time_to_need_p50_s"], text)
+            out.append(text("answer.gathered", median=median, **values))
+    return out
 
 
 def _best(results, text, space):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cislunar.plots import bars, frontier, graph, maps, orbits, timeline
+from cislunar.plots import bars, frontier, gathered, graph, maps, orbits, timeline
 from cislunar.report.answer import needs_table
 from cislunar.text import Text
 
@@ -19,6 +19,10 @@ def figures(results, text: Text) -> dict[str, dict]:
     for service in services:
         if timeline.places(results, service):
             out[f"timeline-{service}"] = timeline.timeline(results, service, text)
+    for asset in gathered.distinct(results):
+        name = f"accumulation-{asset}"
+        out[name] = gathered.accumulation(results, asset, text)
+        out[name]["layout"].pop("title")
     out |= _maps(results, text)
     if results.trajectories:
         out["orbits-flat"] = orbits.orbits(results, text)
@@ -86,13 +90,15 @@ def tabs(drawn: dict[str, dict], text: Text) -> dict[str, list[tuple[str, str, s
     """The tabs of each section: ``{section: [(figure name, label, note)]}``."""
     out: dict[str, list[tuple[str, str, str]]] = {
         "timeline": [], "map": [], "orbits": [], "gaps": [], "fills": [], "portfolio": [],
-        "network": [],
+        "network": [], "accumulation": [],
     }  # fmt: skip
     for name, spec in drawn.items():
         section, _, rest = name.partition("-")
         label, note = spec.pop("label", ""), spec.pop("note", "")
         if section in ("timeline", "gaps"):
             label = text.either(f"service.{rest}", rest)
+        elif section == "accumulation":
+            label, note = rest, text("gathered.note")
         elif section == "orbits":
             label = text(f"tab.{rest}")
         out[section].append((name, label, note))

@@ -25,7 +25,8 @@ def limit_sentences(results, text: Text) -> list[str]:
         out.append(text("limit.terrain", count=smooth, total=len(assets)))
     out += _horizons(assets, text)
     if len(results.positioning_scores):
-        out.append(text("limit.positioning"))
+        gathered = len(results.accumulated_positioning) > 0
+        out.append(text("limit.gathered" if gathered else "limit.positioning"))
     if len(results.fills):
         out.append(text("limit.cost"))
     return out

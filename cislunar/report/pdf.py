@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cislunar.plots import maps, still, still_bars, timeline
+from cislunar.plots import gathered, maps, still, still_bars, timeline
 from cislunar.report import summary, tables
 from cislunar.report.answer import needs_table
 from cislunar.report.builder import HERE
@@ -18,8 +18,9 @@ from cislunar.text import Text
 
 PAPER_MAPS = ("availability_frac", "positioning_availability_frac")
 # sections of wide tables, set landscape after the body; the body takes the others
-ANNEX = ("scorecard", "positioning", "signals", "gaps", "fills", "demand", "needs", "supply",
-         "assumptions", "sources")  # fmt: skip
+ANNEX = ("scorecard", "positioning", "gathered", "within", "traverse", "signals", "gaps", "fills",
+         "demand", "needs", "supply", "assumptions", "sources")  # fmt: skip
+PAPER_CURVES = 4  # assets whose accuracy against time is drawn
 WIDTH_PT = {"body": 481.0, "annex": 728.0}
 LARGEST_PT, SMALLEST_PT = 7.5, 4.0
 WHOLE = 15.0  # half ems: seven Japanese signs, twelve Latin
@@ -82,8 +83,8 @@ def _data(results, text, pictures):
             **table(words["portfolio"]["head"], words["portfolio"]["rows"], "body"),
         },
         "sections": {k: text(f"section.{k}") for k in (
-            "answer", "scenario", "scorecard", "timeline", "map", "orbits", "gaps", "why",
-            "fills", "portfolio", "repro",
+            "answer", "scenario", "scorecard", "timeline", "accumulation", "map", "orbits", "gaps",
+            "why", "fills", "portfolio", "repro",
         )},
         "annex_title": text("paper.annex"), "contents": text("report.contents"),
         "page": text("paper.page"),
@@ -113,8 +114,8 @@ def _data(results, text, pictures):
 
 def _pictures(results, text, pairs, pictures):
     """The figures of the body by section, drawn into ``pictures``."""
-    out: dict[str, list[dict[str, str]]] = {"timeline": [], "map": [], "orbits": [], "gaps": [],
-                                            "fills": []}  # fmt: skip
+    sections = ("timeline", "accumulation", "map", "orbits", "gaps", "fills")
+    out: dict[str, list[dict[str, str]]] = {name: [] for name in sections}
 
     def keep(section, name, figure, caption=""):
         stream = io.BytesIO()
@@ -129,6 +130,9 @@ def _pictures(results, text, pairs, pictures):
             if any(place_service[1] == service for place_service in pairs):
                 figure = still.static_timeline(results, service, text)
                 keep("timeline", f"timeline-{service}", figure)
+        for asset in gathered.distinct(results, PAPER_CURVES):
+            figure = gathered.static_accumulation(results, asset, text)
+            keep("accumulation", f"accumulation-{asset}", figure)
         coverage = results.coverage
         if coverage is not None and coverage.sizes.get("cell", 0):
             for k, region in enumerate(maps.regions(coverage)):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cislunar.schema import Accumulation
 from orbits.epoch import Epoch
 from orbits.intervals import Intervals
 from orbits.trajectory import Trajectory
@@ -23,7 +24,7 @@ def make_results(assets=4, spacecraft=3, days=2.0, gaps_a_day=4, seed=1):
     scenario = SimpleNamespace(
         name="hand-made", title={"en": "Hand-made <run>", "ja": "手作りの計算"}, start=epoch,
         duration_days=days, duration_s=span, step_s=600.0, fidelity="ephemeris",
-        force_model="standard", budget_oku_jpy=200.0, options=(),
+        force_model="standard", budget_oku_jpy=200.0, options=(), accumulation=Accumulation(),
         policy=SimpleNamespace(
             groups={"lunanet": ("nasa", "jaxa"), "china": ("cnsa",)},
             share=(("lunanet", "lunanet"), ("china", "china")),
@@ -81,7 +82,7 @@ def make_results(assets=4, spacecraft=3, days=2.0, gaps_a_day=4, seed=1):
         {"a": ["asset-01"], "b": ["station-1"], "start_s": [0.0], "end_s": [600.0]}
     )
     return SimpleNamespace(
-        **_worth(),
+        **_worth(), **_gathered(),
         scenario=scenario, nodes=tuple(nodes), trajectories=trajectories, tracks=tracks,
         coverage=_coverage(rng), contacts=contacts, access=access, **tables,
         manifest={
@@ -113,6 +114,39 @@ def make_results(assets=4, spacecraft=3, days=2.0, gaps_a_day=4, seed=1):
              "sources": [{"title": "A paper", "url": "https://example.org/a", "date": "2024-05"}]},
         ],
     )  # fmt: skip
+
+
+def _gathered():
+    """Positioning over time of two assets, one that never has a solution: the products' columns."""
+    t = np.arange(0.0, 3601.0, 600.0)
+    asset, component = ("asset-01", "asset-02"), ("horizontal", "vertical", "3d", "time")
+    curve = pd.DataFrame(
+        [
+            (a, s, c, 1.0, *(None if a == "asset-02" or s == 0.0 else k * 9e4 / s
+                             for k in (0.5, 1, 2, 1, 2, 4)))
+            for a in asset for s in t for c in component
+        ],
+        columns=["asset", "elapsed_s", "component", "solved_frac", "rms_p50_m", "rms_p95_m",
+                 "r95_p50_m", "r95_p95_m", "r3sigma_p50_m", "r3sigma_p95_m"],
+    )  # fmt: skip
+    row = {
+        "asset": "asset-01", "sources": 2, "clock": "tcxo", "window_s": 3600.0, "starts": 336,
+        "need_accuracy_m": 50.0, "need_rms_m": 16.67, "need_axes": "3d", "reached_frac": 0.75,
+        "time_to_need_p50_s": 2400.0, "time_to_need_p95_s": None, "weak_east_frac": 0.6,
+        "weak_north_frac": 0.0, "weak_up_frac": 0.8, "weak_clock_frac": 0.0, "weak_sigma_m": 21.5,
+        "undetermined": 0, "source_names": "lnss-1 lnss-2",
+    }  # fmt: skip
+    blind = row | {"asset": "asset-02", "reached_frac": 0.0, "time_to_need_p50_s": None,
+                   "undetermined": 2, "weak_sigma_m": None, "source_names": "lnss-1"}  # fmt: skip
+    within = pd.DataFrame(
+        [("asset-01", "3d", b, x, s, s / 7200.0) for b, x in (("need", 50.0), ("p95", 100.0))
+         for s in (0.0, 1800.0, 3600.0)],
+        columns=["asset", "axes", "basis", "accuracy_m", "within_s", "availability_frac"],
+    )  # fmt: skip
+    return {
+        "accumulated_positioning": pd.DataFrame([row, blind]),
+        "accumulated_against_time": curve, "accumulated_availability": within,
+    }  # fmt: skip
 
 
 def _worth():
@@ -169,7 +203,7 @@ def _node(name, kind, orbit=None, operator="nasa", lat=0.0, lon=0.0):
     return SimpleNamespace(
         name=name, kind=kind, orbit=orbit, operator=operator, latitude_deg=lat, longitude_deg=lon,
         min_elevation_deg=5.0, terminals=(SimpleNamespace(id="relay-standard"),),
-        confidence="assumption", catalog_id=None, service=Intervals([0.0], [1e9])
+        confidence="assumption", catalog_id=None, path=None, needs=(), service=Intervals([0.0], [1e9])
         & Intervals([0.0], [2.0 * DAY]),
     )  # fmt: skip
 

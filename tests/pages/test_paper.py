@@ -71,6 +71,18 @@ def test_same_results_same_bytes(document, results):
         assert pdf.document(results, text) == made
 
 
+def test_a_run_without_options_has_its_paper(results):
+    bare = SimpleNamespace(
+        **{
+            **vars(results),
+            "fills": results.fills.iloc[:0],
+            "portfolio": results.portfolio.iloc[:0],
+        }
+    )
+    made = pypdfium2.PdfDocument(pdf.document(bare, Text("en")))
+    assert plain("Positioning gathered over time") in "".join(words_of(made))
+
+
 def test_input_is_words_and_never_markup(results):
     """A title that is typst code is printed as it stands."""
     title = '#panic("run") *not bold* <label> $x$ [a](b)'

@@ -18,7 +18,7 @@ import cislunar.report
 from cislunar import display
 from cislunar import text as words
 from cislunar.plots import style
-from cislunar.report import cells, tables, write_report
+from cislunar.report import cells, figures, tables, write_report
 from cislunar.report.answer import needs_table
 from cislunar.text import Text
 
@@ -111,7 +111,7 @@ def test_every_figure_of_the_page_has_its_data(pages, language, results):
     expected = {f"timeline-{s}" for s in ("relay", "direct", "forward", "positioning")}
     expected |= {f"gaps-{s}" for s in ("relay", "direct", "forward", "positioning")}
     expected |= {"orbits-flat", "orbits-solid", "fills", "portfolio", "network"}
-    expected |= {"map-0-availability_frac", "map-0-longest_gap_s"}
+    expected |= {"map-0-availability_frac", "map-0-longest_gap_s", "accumulation-asset-01"}
     assert asked == expected
     assert all(spec["data"] for spec in parser.data.values())
     assert len(parser.ids) == len(set(parser.ids))
@@ -146,6 +146,19 @@ def test_the_answer_counts_the_verdicts(pages, results):
         f"needs are stated for {count.sum()} pairs of asset and service: {count.get('met', 0)} "
         f"are met and {count.get('not-met', 0)} are not" in said
     )
+
+
+def test_positioning_over_time_says_what_after_how_long_with_which_nodes(pages, results):
+    said = {k: re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", v)))
+            for k, v in pages.items()}  # fmt: skip
+    assert "asset-01 reaches its 50 m (3D) within 60 min from 75.0" in said["en"]
+    assert "after 40 min in half of them, with 2 sources (lnss-1, lnss-2)" in said["en"]
+    assert "asset-02 reaches its 50 m (3D) within 60 min from only 0.0" in said["en"]
+    assert "SINGULAR: 2 of 4 directions undetermined" in said["en"]
+    assert "特異：4方向中2方向が不定" in said["ja"]
+    assert "半数の開始時刻では40分で到達する" in said["ja"]
+    drawn = figures.figures(results, Text("en"))
+    assert [n for n in drawn if n.startswith("accumulation-")] == ["accumulation-asset-01"]
 
 
 def test_cause_totals_sum_to_the_unserved_time(results):
@@ -228,7 +241,8 @@ def test_empty_run_still_makes_a_page(results, tmp_path):
 
     bare = SimpleNamespace(**vars(results))
     for name in ("comm_scores", "positioning_scores", "gaps", "gap_causes", "fills", "portfolio",
-                 "contacts", "access"):  # fmt: skip
+                 "contacts", "access", "accumulated_positioning", "accumulated_against_time",
+                 "accumulated_availability"):  # fmt: skip
         setattr(bare, name, getattr(results, name).iloc[:0])
     bare.coverage, bare.assumptions, bare.sources = None, [], []
     bare.provenance = {"observations": []}
