@@ -163,8 +163,7 @@ def heyoka_flight(model: ForceModel, rtol: float = RTOL):
         force = [force[j] + near * away[j] - far * body[j] for j in range(3)]
     # the second degree of the Earth, and of the Moon that the Earth pulls: GM r.S r / r^5
     earth, zero = columns[:3], hy.expression(0.0)
-    tilt = table.epoch.tdb_s + table.first_s + 0.5 * GRANULE_S * len(rows)
-    px = hy.expression(EARTH_POLE_X_RAD_S * tilt)
+    px = EARTH_POLE_X_RAD_S * (hy.par[195] + hy.time)
     pole = [px, zero, 1.0 - 0.5 * px**2]
     j2 = -0.5 * EARTH_J2 * EARTH_J2_RADIUS_KM**2
     bulge = [[j2 * (3.0 * pole[i] * pole[j] - (i == j)) for j in range(3)] for i in range(3)]
@@ -188,7 +187,7 @@ def heyoka_flight(model: ForceModel, rtol: float = RTOL):
     force = [force[j] + craft[j] - centre[j] + figure[j] for j in range(3)]
     equations = list(zip(names, [*names[3:], *force], strict=True))
     flyer = hy.taylor_adaptive_batch(
-        equations, np.zeros((6, batch)) + 1.0, pars=np.zeros((195, batch)), tol=rtol,
+        equations, np.zeros((6, batch)) + 1.0, pars=np.zeros((196, batch)), tol=rtol,
         compact_mode=True,
     )  # fmt: skip
     granules = len(powers)
@@ -206,7 +205,8 @@ def heyoka_flight(model: ForceModel, rtol: float = RTOL):
                 continue
             inside = np.flatnonzero((begin <= T) & (end >= T))
             grid = np.unique(np.concatenate(([begin], T[inside], [end])))
-            flyer.pars[:] = powers[k].reshape(195, 1)
+            flyer.pars[:195] = powers[k].reshape(195, 1)
+            flyer.pars[195] = table.epoch.tdb_s + edges[k]
             flyer.set_time(begin - edges[k])
             _, found = flyer.propagate_grid(
                 np.repeat((grid - edges[k])[:, None], batch, axis=1)
