@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from cislunar.economics import COMPARED, PROJECT_YEARS
 from cislunar.schema import Asset
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def collect(scenario: Scenario, names: Iterable[str]) -> dict[str, list[dict[str
     """
     entries = [_entry(kind, name, record.model_dump(mode="json", exclude_none=True))
                for kind, name, record in records_used(scenario, names)]  # fmt: skip
-    entries += [_rule(name) for name in (*RULES, *(RISKS if scenario.options else ()))]
+    entries += [_rule(name) for name in (*RULES, *(money_records() if scenario.options else ()))]
     entries = _merged(entries)
     return {
         "assumptions": [
@@ -91,6 +92,18 @@ def collect(scenario: Scenario, names: Iterable[str]) -> dict[str, list[dict[str
         ],
         "sources": entries,
     }
+
+
+def money_records() -> tuple[str, ...]:
+    """The catalogue records that costs, comparisons, years of development and risks rest on.
+
+    >>> {"regular-flight", "nav-satellite-100kg", "loss-landing"} <= set(money_records())
+    True
+    """
+    from cislunar import catalog
+
+    years = (record for _, record in PROJECT_YEARS.values())
+    return tuple(dict.fromkeys((*RISKS, *COMPARED.values(), *years, *catalog.names("cost-units"))))
 
 
 def _entry(kind: str, name: str, data: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cislunar import catalog
 from cislunar import display as fmt
+from cislunar.economics import COMPARED
 from cislunar.plots.bars import option_label
 from cislunar.report.cells import Cell, Row, head, number
 from cislunar.text import Text
@@ -52,10 +54,10 @@ def parts(results, text: Text) -> list[dict[str, Any]]:
     return [part for part in found if part["rows"]]
 
 
-def _part(name: str, columns, rows, text: Text, words: int = 1) -> dict[str, Any]:
+def _part(name: str, columns, rows, text: Text, words: int = 1, **said: str) -> dict[str, Any]:
     numbers = [c for c in columns[words:] if c != "by_service"]
     return {
-        "id": name, "title": text(f"worth.{name}"), "lead": text(f"worth.{name}_lead"),
+        "id": name, "title": text(f"worth.{name}"), "lead": text(f"worth.{name}_lead", **said),
         "head": head(text, *columns, numbers=numbers), "rows": rows,
     }  # fmt: skip
 
@@ -143,7 +145,10 @@ def _money(results, text: Text) -> dict[str, Any]:
                 number(fmt.number(r["stations_35m"], 2)),
             ))
         )  # fmt: skip
-    return _part("money", columns, rows, text)
+    units = {"flight": "regular_flights", "theme": "ssf_navigation_themes",
+             "station": "stations_35m"}  # fmt: skip
+    said = {k: fmt.oku(catalog.find(COMPARED[name])["jpy_oku"]) for k, name in units.items()}
+    return _part("money", columns, rows, text, **said)
 
 
 def _cash(results, text: Text) -> dict[str, Any]:

@@ -219,6 +219,17 @@ def test_options_that_come_later_are_marked(run):
     assert shapes == ["/", "/"]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_lead_of_worth_is_a_finished_sentence(run, language):
+    parts = tables.context(run, Text(language))["worth"]
+    assert {"money", "robustness", "independence", "alone"} <= {p["id"] for p in parts}
+    for part in parts:
+        assert "{" not in part["lead"], part["id"]
+    money = next(p["lead"] for p in parts if p["id"] == "money")
+    for figure in ("100", "50", "75", "150", "165"):  # the catalogue's, and the exchange rates
+        assert figure in money
+
+
 def test_options_that_fill_nothing_have_no_rank(run):
     rows = offers.fills(run, Text("en"))["rows"]
     assert [row.cells[0].text for row in rows] == ["1", "–", "–"]
