@@ -148,7 +148,7 @@ def _money(results, text: Text) -> dict[str, Any]:
     units = {"flight": "regular_flights", "theme": "ssf_navigation_themes",
              "station": "stations_35m"}  # fmt: skip
     said = {k: fmt.oku(catalog.find(COMPARED[name])["jpy_oku"]) for k, name in units.items()}
-    return _part("money", columns, rows, text, **said)
+    return _part("money", columns, rows, text, 1, **said)
 
 
 def _cash(results, text: Text) -> dict[str, Any]:
