@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -160,26 +159,21 @@ def test_japan_2030_is_what_was_asked_for():
     assert s.policy.permits("jaxa", "telespazio")
 
 
-def test_loading_is_quick_and_light():
+def test_loading_loads_nothing_heavy():
     code = (
-        "import sys, time; t = time.perf_counter();"
-        "from cislunar.scenario import load_scenario;"
+        "import sys; from cislunar.scenario import load_scenario;"
         f"load_scenario(r'{ROOT / 'configs' / 'japan_2030.yaml'}');"
-        "print(time.perf_counter() - t);"
         "print([m for m in ('astropy', 'numba', 'pandas', 'plotly', 'matplotlib', 'scipy',"
         " 'boinor', 'skyfield', 'networkx') if m in sys.modules])"
     )
-    took, heavy = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split("\n")[:2]
-    assert heavy == "[]"
-    assert float(took) < 3.0  # about 0.6 s on an idle machine
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_import_of_the_package_is_nothing():
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import cislunar, orbits"], check=True)
-    assert time.perf_counter() - start < 2.0
+    code = "import sys, cislunar, orbits; print({'numpy', 'yaml', 'pydantic'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_options_default_to_the_japanese_pool():

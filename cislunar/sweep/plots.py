@@ -42,11 +42,11 @@ def frontier(found: Any, words: dict[str, str]):
         panel.scatter(_numbers(found.table[x]), _numbers(found.table[y]), s=14, color=style.GREY,
                       alpha=0.5, linewidth=0, label=words["variant"])  # fmt: skip
         front = best.sort_values([x, y])
-        joined = "-" if len(names) == 2 else ""
+        joined = "-" if len(names) == 2 else "None"
         panel.plot(
             _numbers(front[x]),
             _numbers(front[y]),
-            joined,
+            linestyle=joined,
             marker="o",
             markersize=5,
             color=style.VERMILLION,
@@ -84,8 +84,8 @@ def effects(found: Any, words: dict[str, str]):
             panel.scatter(place[has], values[has], s=7, color=style.SKY, alpha=0.6, linewidth=0)
             if has.any():
                 panel.plot(*_means(place[has], values[has]),
-                    "-" if ticks is None else "", color=style.BLUE, linewidth=1.6,
-                           marker="o", markersize=3)  # fmt: skip
+                           linestyle="-" if ticks is None else "None", color=style.BLUE,
+                           linewidth=1.6, marker="o", markersize=3)  # fmt: skip
             if ticks is not None:
                 panel.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right")
             _plain(panel)

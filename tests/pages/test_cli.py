@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 from typer.testing import CliRunner
@@ -195,17 +194,15 @@ def test_faults_have_their_exit_codes_and_one_line(capsys, fault, code):
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
-def test_help_is_quick_and_loads_nothing_heavy():
+def test_help_loads_nothing_heavy():
     code = (
         "import sys; from typer.testing import CliRunner; from cislunar.cli import app;"
         "CliRunner().invoke(app, ['--help']);"
         "heavy = {'numpy', 'pandas', 'numba', 'plotly', 'astropy', 'pydantic', 'matplotlib'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-    assert time.perf_counter() - start < 5.0  # half a second on a quiet machine
 
 
 def test_scorecard_prints_every_asset_and_verdict(results):
