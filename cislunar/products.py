@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cislunar.results import Results
     from cislunar.scenario import Scenario
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # of product folders; one more whenever what reports read from them changes
 YOUNG_S = 60.0  # a temporary folder as new as this may be about to be locked
 MOST_TRIES = 100  # to take a name that others take too
 MAKER = "cislunar-planner"
@@ -98,6 +98,16 @@ def _is_ours(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(manifest, dict) and manifest.get("maker") == MAKER
+
+
+def check_version(folder: Path, manifest: dict) -> None:
+    """InputError where a product folder was written by a program whose products were others."""
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            "written by another version of this program", file=str(folder / "manifest.json"),
+            key="schema_version", value=manifest.get("schema_version"),
+            allowed=f"{SCHEMA_VERSION}: run it again",
+        )  # fmt: skip
 
 
 @contextmanager

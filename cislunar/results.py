@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cislunar.products import GATHERED, TABLES, check_folder, whole_folder, write_products
+from cislunar.products import (
+    GATHERED,
+    TABLES,
+    check_folder,
+    check_version,
+    whole_folder,
+    write_products,
+)
 from orbits.errors import InputError
 
 if TYPE_CHECKING:
@@ -207,6 +214,7 @@ def load_results(folder: str | os.PathLike) -> Results:
         raise InputError("not a product folder", file=str(folder), allowed="a folder a run wrote")
     check_folder(folder)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    check_version(folder, manifest)
     provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     scenario = load_scenario(folder / "scenario.resolved.yaml")
     nodes = tuple(n for n in expand_nodes(scenario) if len(n.service))  # as the run had them
@@ -219,7 +227,7 @@ def load_results(folder: str | os.PathLike) -> Results:
     tables = {
         attribute: pd.read_csv(folder / name, keep_default_na=True)
         if (folder / name).is_file()
-        else pd.DataFrame()  # a folder of an earlier version lacks the tables added since
+        else pd.DataFrame()  # results made by hand may have lacked it
         for attribute, name in TABLES.items()
         if attribute != "contacts"
     }

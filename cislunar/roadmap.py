@@ -28,7 +28,7 @@ from cislunar.named_gaps import KEY, gap_pieces, name_gaps, region_of, years_tex
 from cislunar.nodes import Node, expand_nodes
 from cislunar.pipeline import versions
 from cislunar.positioning import score_positioning
-from cislunar.products import MAKER, SCHEMA_VERSION, check_folder, rounded
+from cislunar.products import MAKER, SCHEMA_VERSION, check_folder, check_version, rounded
 from cislunar.ranging import Ranging, find_ranging
 from cislunar.roadmap_file import NOMINAL, Roadmap, load_roadmap, resolved_roadmap
 from cislunar.scenario import Scenario
@@ -348,6 +348,7 @@ def load_roadmap_results(folder: str | os.PathLike) -> RoadmapResults:
     """The results of a roadmap that was run into a folder. InputError if it is not finished."""
     folder = Path(folder)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    check_version(folder, manifest)
     if not manifest.get("finished"):
         raise InputError("the roadmap is not finished; run it again", file=str(folder))
     roadmap = load_roadmap(folder / RESOLVED)

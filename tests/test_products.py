@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import cislunar
-from cislunar.products import check_folder, whole_folder
+from cislunar.products import MAKER, SCHEMA_VERSION, check_folder, whole_folder
 from orbits.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -153,3 +153,10 @@ def test_killed_at_any_moment_a_run_leaves_all_or_nothing(tmp_path, after_s):
     process.wait()
     if (tmp_path / "out").exists():
         assert {p.name for p in (tmp_path / "out").iterdir()} >= CONTRACT
+
+
+def test_a_folder_of_another_version_is_refused_in_one_line(tmp_path):
+    manifest = {"maker": MAKER, "schema_version": SCHEMA_VERSION - 1}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(InputError, match="schema_version: written by another version"):
+        cislunar.load_results(tmp_path)

@@ -72,6 +72,7 @@ def _data(results, text, pictures):
         "kicker": text("report.kicker"), "footer": words["footer"],
         "answer": words["answer"], "limits": words["limits"], "limits_title":
         text("section.limits"), "scenario": words["scenario_rows"], "notes": words["notes"],
+        "method": words["method"],
         "notes_title": text("scenario.notes"), "why": words["why"], "repro": words["repro"],
         "overview": {
             "lead": words["overview"]["lead"],
@@ -83,8 +84,8 @@ def _data(results, text, pictures):
             **table(words["portfolio"]["head"], words["portfolio"]["rows"], "body"),
         },
         "sections": {k: text(f"section.{k}") for k in (
-            "answer", "scenario", "scorecard", "timeline", "accumulation", "map", "orbits", "gaps",
-            "why", "fills", "portfolio", "repro",
+            "answer", "scenario", "method", "scorecard", "timeline", "accumulation", "map",
+            "orbits", "gaps", "why", "fills", "portfolio", "repro",
         )},
         "annex_title": text("paper.annex"), "contents": text("report.contents"),
         "page": text("paper.page"),

@@ -25,6 +25,7 @@ from cislunar.report.cells import (
 )
 from cislunar.report.conflicts import conflicts
 from cislunar.report.limits import limit_sentences
+from cislunar.report.method import method_sentences
 from cislunar.report.supply import supply_rows
 from cislunar.text import Text
 
@@ -46,6 +47,7 @@ def context(results, text: Text) -> dict[str, Any]:
         "limits": limit_sentences(results, text),
         "scenario_rows": _scenario(results, text),
         "notes": _notes(results, text),
+        "method": method_sentences(results, text),
         "overview": scores.overview(results, text),
         "scorecard": scores.scorecard(results, text),
         "positioning": scores.positioning(results, text),
