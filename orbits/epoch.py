@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, overload
 
 import erfa
@@ -186,15 +187,25 @@ class _quiet:
         self._catch.__exit__(*fault)
 
 
-def _from_calendar(scale, year, month, day, hour, minute, second):
+@lru_cache(maxsize=4096)
+def _midnight(year: int, month: int, day: int) -> float:
+    """The Julian date at which a day of the TDB or TT calendar begins; 30 February is refused."""
+    np.datetime64(f"{year:04d}-{month:02d}-{day:02d}")
     with _quiet():
-        if scale != "UTC" and second >= 60:
-            raise ValueError("no leap seconds in this scale")
-        if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
-            raise ValueError("out of range")
-        if scale == "UTC" and second >= 60 and not (hour == 23 and minute == 59):
-            raise ValueError("a leap second ends a day")
-        np.datetime64(f"{year:04d}-{month:02d}-{day:02d}")  # refuses 30 February
+        return float(erfa.dtf2d("TDB", year, month, day, 0, 0, 0.0)[0])
+
+
+def _from_calendar(scale, year, month, day, hour, minute, second):
+    if scale != "UTC" and second >= 60:
+        raise ValueError("no leap seconds in this scale")
+    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
+        raise ValueError("out of range")
+    if scale == "UTC" and second >= 60 and not (hour == 23 and minute == 59):
+        raise ValueError("a leap second ends a day")
+    midnight = _midnight(year, month, day)
+    if scale == "TDB":  # files of states have few days and many times of day
+        return midnight, (60.0 * (60 * hour + minute) + second) / DAY_S
+    with _quiet():
         jd1, jd2 = erfa.dtf2d(scale, year, month, day, hour, minute, second)
         if scale == "UTC":
             tai = erfa.utctai(jd1, jd2)

@@ -183,7 +183,10 @@ def _oem_states(lines: Iterable[str], name: str):
             when = Epoch.parse(f"{parts[0].removesuffix('Z')} {scale}")
         except ValueError as fault:
             raise InputError(f"line {number}: {fault}", file=name, value=line[:60]) from fault
-        if not _possible(np.array(row)):
+        if not (
+            all(abs(x) <= FARTHEST_KM for x in row[:3])
+            and all(abs(x) <= FASTEST_KM_S for x in row[3:])
+        ):
             raise InputError(f"line {number}: not a possible state", file=name, value=line[:60])
         if last is not None and when <= last:
             if when == last:
