@@ -20,7 +20,7 @@ def with_signs(page: str) -> str:
     >>> with_signs("<style></style>億円")[:44]
     '<style>@font-face{font-family:"IPAexGothic";'
     """
-    signs = "".join(sorted({c for c in page if ord(c) > 0x2000}))
+    signs = "".join(sorted(c for c in set(page) if ord(c) > 0x2000))
     if not signs:
         return page
     code = base64.b64encode(_subset(signs)).decode("ascii")
