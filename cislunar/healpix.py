@@ -38,7 +38,7 @@ def centres_deg(nside: int, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Longitudes (0 to 360) and latitudes (N,) of the centres of cells ``index`` (N,), in deg.
 
     >>> lon, lat = centres_deg(1, np.arange(12))
-    >>> lon[:4].tolist(), lat[4:6].tolist()
+    >>> lon[:4].round(9).tolist(), lat[4:6].round(9).tolist()
     ([45.0, 135.0, 225.0, 315.0], [0.0, 0.0])
     """
     return _places_deg(nside, index, 0.5, 0.5)
