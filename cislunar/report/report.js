@@ -17,7 +17,7 @@
   });
   // one after another, so that the page answers while the later ones are drawn; and not before
   // the page's font is there, as figures measure their words
-  document.fonts.ready.then(function () { drawFrom(0); });
+  document.fonts.ready.then(function () { setTimeout(function () { drawFrom(0); }, 0); });
   function drawFrom(i) {
     if (i < boxes.length) {
       draw(boxes[i]);

@@ -7,13 +7,20 @@ import io
 from functools import lru_cache
 from pathlib import Path
 
+# words that a browser lays out before the font is there may stay empty boxes for good
+WAIT = (
+    '<script>document.documentElement.style.display="none";'
+    'document.fonts.load("1em IPAexGothic","\u5104").finally(function(){'
+    'document.documentElement.style.display=""});</script>'
+)
+
 
 def with_signs(page: str) -> str:
     """The page with a font of its own signs beyond Latin, as a data URL in its first style.
 
     The styles name the reader's own Japanese fonts before this one, so it speaks only where none
-    is installed: 億円 is no pair of empty boxes on any computer. Signs that the packaged font
-    lacks are left to the reader's.
+    is installed: 億円 is no pair of empty boxes on any computer. The page shows once it is loaded,
+    which takes a moment. Signs that the packaged font lacks are left to the reader's.
 
     >>> with_signs("<style></style>plain")
     '<style></style>plain'
@@ -28,7 +35,7 @@ def with_signs(page: str) -> str:
         '@font-face{font-family:"IPAexGothic";'
         f'src:url(data:font/woff;base64,{code}) format("woff")}}'
     )
-    return page.replace("</style>", f"{rule}</style>", 1)
+    return page.replace("</style>", f"{rule}</style>{WAIT}", 1)
 
 
 @lru_cache(maxsize=8)
