@@ -99,7 +99,7 @@ def test_the_page_brings_its_japanese_signs(pages, language):
 @pytest.mark.parametrize("language", words.LANGUAGES)
 def test_plotly_stands_in_the_page_once(pages, language):
     parser, _ = read(pages[language])
-    assert parser.scripts == 2  # the library, and the page's own few lines
+    assert parser.scripts == 3  # the wait for the font, the library, and the page's own few lines
     assert pages[language].count("plotly.js v") == 1
 
 
