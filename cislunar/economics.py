@@ -12,8 +12,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from cislunar.attribution import shares
 from cislunar.options import Option
 
 if TYPE_CHECKING:
@@ -39,6 +42,9 @@ CASH_COLUMNS = (
     "fiscal_year", "development_oku_jpy", "operations_oku_jpy", "total_oku_jpy",
     "total_low_oku_jpy", "total_high_oku_jpy", "cumulative_oku_jpy", "options_in_service",
     "gap_hours_filled", "share_filled_frac",
+)  # fmt: skip
+YEARLY_COLUMNS = (
+    "fiscal_year", "option", "shapley_h", "shapley_share_frac", "name_en", "name_ja",
 )  # fmt: skip
 
 
@@ -120,6 +126,50 @@ def economics_frame(
     return frame.astype({c: "Float64" for c in ECONOMICS_COLUMNS[1:-1]})
 
 
+def _pieces(
+    spans: Mapping[str, tuple[float, float]], low_day: float, high_day: float
+) -> list[tuple[list[str], float]]:
+    """The sets in service one after another between two days, each with its days."""
+    cuts = sorted({low_day, high_day, *(d for s in spans.values() for d in s
+                                        if low_day < d < high_day)})  # fmt: skip
+    return [
+        ([i for i, (begin, end) in spans.items() if begin <= a and end >= b], b - a)
+        for a, b in pairwise(cuts)
+    ]
+
+
+def shares_by_year_frame(
+    chosen: Sequence[Option], filled_h: Callable[[Sequence[str]], float], span_days: float
+) -> pd.DataFrame:
+    """Rows of ``attribution_by_year.csv``: hours that each option is credited with in each year.
+
+    The Shapley shares of the sets in service, in proportion to their days: those of a fiscal year
+    add up to its hours in ``cash_by_fiscal_year.csv``. Arguments as for ``cash_frame``.
+    """
+    import pandas as pd
+
+    named = {o.id: o for o in chosen if o.available_from and o.lifetime_years}
+    spans = {i: service_days(o) for i, o in named.items()}
+    known: dict[tuple[str, ...], Any] = {}
+    rows = []
+    years = [year_of_day(d) for b, e in spans.values() for d in (b, e - 1e-6)]
+    for year in range(min(years), max(years) + 1) if years else ():
+        hours = dict.fromkeys(named, 0.0)
+        for there, days in _pieces(spans, year_start_day(year), year_start_day(year + 1)):
+            key = tuple(there)
+            if key not in known:
+                known[key] = shares(key, lambda ids: np.array([filled_h(sorted(ids))])).shapley
+            for name, share in zip(there, known[key], strict=True):
+                hours[name] += float(share[0]) * days / span_days
+        whole = sum(hours.values())
+        rows += [
+            (year, i, h, h / whole if whole > LEAST_H else None, named[i].name_en, named[i].name_ja)
+            for i, h in hours.items() if h > LEAST_H
+        ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=list(YEARLY_COLUMNS))
+    return frame.astype({"shapley_h": "Float64", "shapley_share_frac": "Float64"})
+
+
 def cash_frame(
     chosen: Sequence[Option],
     filled_h: Callable[[Sequence[str]], float],
@@ -154,13 +204,10 @@ def cash_frame(
                     built[which] += (o.cost_oku_jpy if cost is None else cost) / years
             share = _overlap(spans[o.id], (low_day, high_day)) / YEAR_DAYS
             run += (o.annual_operations_oku_jpy or 0.0) * share
-        cuts = sorted({low_day, high_day, *(d for s in spans.values() for d in s
-                                            if low_day < d < high_day)})  # fmt: skip
         hours, seen = 0.0, set()
-        for a, b in pairwise(cuts):
-            there = [o.id for o in chosen if spans[o.id][0] <= a and spans[o.id][1] >= b]
+        for there, days in _pieces(spans, low_day, high_day):
             seen |= set(there)
-            hours += filled_h(there) * (b - a) / span_days
+            hours += filled_h(there) * days / span_days
         total += built[""] + run
         whole = gap_h * (high_day - low_day) / span_days
         rows.append((

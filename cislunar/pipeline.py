@@ -129,6 +129,7 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         frontier=proposal.frontier,
         economics=proposal.economics,
         cash_by_fiscal_year=proposal.cash,
+        attribution_by_year=proposal.by_year,
         robustness=proposal.robustness,
         independence=proposal.independence,
         independence_options=proposal.independence_options,

@@ -50,6 +50,7 @@ TABLES = {
     "frontier": "frontier.csv",
     "economics": "economics.csv",
     "cash_by_fiscal_year": "cash_by_fiscal_year.csv",
+    "attribution_by_year": "attribution_by_year.csv",
     "robustness": "robustness.csv",
     "independence": "independence.csv",
     "independence_options": "independence_options.csv",

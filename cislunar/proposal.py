@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cislunar.economics import cash_frame, economics_frame
+from cislunar.economics import YEARLY_COLUMNS, cash_frame, economics_frame, shares_by_year_frame
 from cislunar.fill import Evaluator, choose_portfolio, portfolio_frame, rank_options
 from cislunar.independence import OPTION_COLUMNS, alone_frame, independence_frame
 from cislunar.options import node_tags, read_option
@@ -52,6 +52,7 @@ class Proposal:
     frontier: pd.DataFrame
     economics: pd.DataFrame
     cash: pd.DataFrame
+    by_year: pd.DataFrame
     robustness: pd.DataFrame
     independence: pd.DataFrame
     independence_options: pd.DataFrame
@@ -139,6 +140,7 @@ def propose(
         fills, chosen, attribution_frame(worth, found, keys), frontier_frame(worth, budget), money,
         cash_frame([worth.pool[i] for i in worth.in_order(best)], worth.total_h,
                    gap_h, days),
+        shares_by_year_frame([worth.pool[i] for i in worth.in_order(best)], worth.total_h, days),
         robust,
         _independence(reruns, final), alone_frame(whole, options, tags), notes, worth,
     )  # fmt: skip
@@ -241,6 +243,7 @@ def _greedy(chosen, fills, money, options, asked, days, independence) -> Proposa
     return Proposal(
         fills, chosen, pd.DataFrame(columns=list(ATTRIBUTION_COLUMNS)),
         pd.DataFrame(columns=list(FRONTIER_COLUMNS)), money,
-        cash_frame([pool[i] for i in names], filled_h, base_h, days), robust, independence,
+        cash_frame([pool[i] for i in names], filled_h, base_h, days),
+        pd.DataFrame(columns=list(YEARLY_COLUMNS)), robust, independence,
         pd.DataFrame(columns=list(OPTION_COLUMNS)), notes,
     )  # fmt: skip

@@ -61,6 +61,7 @@ class Results:
     frontier: pd.DataFrame = field(default_factory=pd.DataFrame)
     economics: pd.DataFrame = field(default_factory=pd.DataFrame)
     cash_by_fiscal_year: pd.DataFrame = field(default_factory=pd.DataFrame)
+    attribution_by_year: pd.DataFrame = field(default_factory=pd.DataFrame)
     robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
     independence: pd.DataFrame = field(default_factory=pd.DataFrame)
     independence_options: pd.DataFrame = field(default_factory=pd.DataFrame)

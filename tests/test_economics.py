@@ -9,6 +9,7 @@ from cislunar.economics import (
     cash_frame,
     economics_frame,
     fiscal_year,
+    shares_by_year_frame,
     years_of,
 )
 from cislunar.options import read_option
@@ -70,3 +71,23 @@ def test_an_hour_costs_life_cost_over_life_hours():
         assert row[column] == pytest.approx(10.0 / catalog.find(record)["jpy_oku"])
     none = economics_frame([station()], {"s": 0.0}, 28.0).iloc[0]
     assert none.isna()["man_jpy_per_gap_hour"]  # no hour, no price of it
+
+
+def test_shares_of_a_year_add_up_to_its_hours():
+    """Two options that overlap: alone 30 and 20 h, together 40; the second comes a year later."""
+    worth = {(): 0.0, ("a",): 30.0, ("b",): 20.0, ("a", "b"): 40.0}
+    chosen = [station("a", "2029-04-01", 3), station("b", "2030-04-01", 3)]
+
+    def filled_h(ids):
+        return worth[tuple(sorted(ids))]
+
+    by_year = shares_by_year_frame(chosen, filled_h, 28.0)
+    cash = cash_frame(chosen, filled_h, 100.0, 28.0).set_index("fiscal_year")["gap_hours_filled"]
+    totals = by_year.groupby("fiscal_year")["shapley_h"].sum()
+    assert {y: float(h) for y, h in totals.items()} == pytest.approx(
+        {y: float(h) for y, h in cash.items() if h > 0}
+    )
+    both = by_year[by_year["fiscal_year"] == 2030].set_index("option")["shapley_h"]
+    # (30 + 20) / 2 and (20 + 10) / 2 hours a span, over the 365 days of the fiscal year
+    assert float(both["a"]) == pytest.approx(25.0 * 365 / 28)
+    assert float(both["b"]) == pytest.approx(15.0 * 365 / 28)

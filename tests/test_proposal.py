@@ -171,5 +171,8 @@ def test_tables_add_up(made, rerun_h):
     assert within.gap_hours_filled.max() == pytest.approx(
         results.manifest["portfolio"]["gap_hours_filled"], abs=2e-3
     )
+    by_year = results.attribution_by_year.groupby("fiscal_year")["shapley_h"].sum()
+    of_year = results.cash_by_fiscal_year.set_index("fiscal_year")["gap_hours_filled"]
+    assert by_year.to_dict() == pytest.approx(of_year[of_year > 1e-3].to_dict(), abs=0.01)
     cash = results.cash_by_fiscal_year
     assert cash.development_oku_jpy.sum() == pytest.approx(results.portfolio.cost_oku_jpy.sum())

@@ -50,12 +50,12 @@ def method(results, text: Text) -> list[str]:
 def parts(results, text: Text) -> list[dict[str, Any]]:
     """Tables below the chosen set: shares, frontier, money by hour, money by fiscal year."""
     found = (_shares(results, text), _frontier(results, text), _money(results, text),
-             _cash(results, text))  # fmt: skip
+             _cash(results, text), _by_year(results, text))  # fmt: skip
     return [part for part in found if part["rows"]]
 
 
 def _part(name: str, columns, rows, text: Text, words: int = 1, **said: str) -> dict[str, Any]:
-    numbers = [c for c in columns[words:] if c != "by_service"]
+    numbers = [c for c in columns[words:] if c not in ("by_service", "by_option")]
     return {
         "id": name, "title": text(f"worth.{name}"), "lead": text(f"worth.{name}_lead", **said),
         "head": head(text, *columns, numbers=numbers), "rows": rows,
@@ -167,3 +167,17 @@ def _cash(results, text: Text) -> dict[str, Any]:
             ))
         )  # fmt: skip
     return _part("cash", columns, rows, text)
+
+
+def _by_year(results, text: Text) -> dict[str, Any]:
+    rows = []
+    for year, part in results.attribution_by_year.groupby("fiscal_year"):
+        each = [
+            f"{r[f'name_{text.language}']} {fmt.number(r['shapley_h'])}"
+            for r in part.to_dict(orient="records")
+        ]
+        rows.append(Row((
+            Cell(text("worth.year", year=int(year))),
+            number(fmt.number(part["shapley_h"].sum())), Cell(text("list.joiner").join(each)),
+        )))  # fmt: skip
+    return _part("by_year", ("fiscal_year", "filled", "by_option"), rows, text)

@@ -196,6 +196,10 @@ def _worth():
             "total_oku_jpy": [14.0], "total_low_oku_jpy": [8.0], "total_high_oku_jpy": [28.0],
             "cumulative_oku_jpy": [14.0], "gap_hours_filled": [0.0], "share_filled_frac": [0.0],
         }),
+        "attribution_by_year": pd.DataFrame({
+            "fiscal_year": [2031], "option": [option], "shapley_h": [393.0],
+            "shapley_share_frac": [1.0], "name_en": ["ELFO relay"], "name_ja": ["ELFO中継衛星"],
+        }),
     }  # fmt: skip
 
 
