@@ -86,7 +86,7 @@ def air_notes(nodes: Iterable[Node]) -> list[dict[str, str]]:
         notes.append(
             {
                 "en": f"Air by ITU-R P.676, P.618 and P.840, availability of the year: {names}.",
-                "ja": f"大気減衰は ITU-R P.676・P.618・P.840 による（年間稼働率）: {names}。",
+                "ja": f"大気減衰はITU-R P.676・P.618・P.840による（年間稼働率）：{names}。",
             }
         )
     if listed:
@@ -94,7 +94,7 @@ def air_notes(nodes: Iterable[Node]) -> list[dict[str, str]]:
             {
                 "en": f"Air over {len(listed)} Earth stations: the catalogue's attenuation, "
                 "exceeded 5 % of the year.",
-                "ja": f"地上局 {len(listed)} 局の大気減衰はカタログの値（年間の5 %で超過）。",
+                "ja": f"地上局{len(listed)}局の大気減衰はカタログの値（年間の5 %で超過）。",
             }
         )
     return notes

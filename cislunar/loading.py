@@ -246,6 +246,9 @@ class Resolver:
         changed = [k for k in own if k not in ("name", "id") and own[k] != base.get(k)]
         if changed:
             base["overridden"] = changed
+            for key in changed:  # what the catalogue says in Japanese of a text that is replaced
+                if f"{key}_ja" not in own:
+                    base.pop(f"{key}_ja", None)
         return {k: v for k, v in {**base, **own}.items() if v is not None}
 
     def _clock(self, clock: Any, key: str) -> None:
@@ -360,8 +363,10 @@ class Resolver:
                     )  # fmt: skip
                     continue
                 self.needs[entry] = [
-                    {**{k: record[k] for k in ("sources", "confidence", "date", "reason")
-                        if record.get(k)}, "catalog_id": entry, **need}
+                    {**{k: record[k] for k in ("sources", "confidence", "date")
+                        if record.get(k)},
+                     **({} if need.get("reason") else _why(record)),
+                     "catalog_id": entry, **need}
                     for need in record["needs"]
                 ]  # fmt: skip
             done.append(entry)
@@ -456,9 +461,14 @@ def _name_of(entry: Any) -> Any:
     return entry if isinstance(entry, str) else getattr(entry, "name", None)
 
 
+def _why(record: dict[str, Any]) -> dict[str, Any]:
+    """The reason of a record in both languages, which stay together."""
+    return {k: record[k] for k in ("reason", "reason_ja") if record.get(k)}
+
+
 def _provenance(record: dict[str, Any]) -> dict[str, Any]:
-    keys = ("sources", "confidence", "field_confidence", "date", "note", "reason")
-    return {k: record[k] for k in keys if record.get(k)}
+    keys = ("sources", "confidence", "field_confidence", "date", "note", "note_ja")
+    return {k: record[k] for k in keys if record.get(k)} | _why(record)
 
 
 # --- pydantic's errors as the user's lines -------------------------------------------------------

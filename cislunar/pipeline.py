@@ -247,7 +247,7 @@ def _manifest(
         notes.append(
             {
                 "en": f"Not in service in this span, so left out: {', '.join(absent)}.",
-                "ja": f"この期間には運用されていないため除いたもの: {'、'.join(absent)}。",
+                "ja": f"この期間には運用されていないため除いたもの：{'、'.join(absent)}。",
             }
         )
     notes += air_notes(results.nodes) + cloud_notes(results.plan, results.nodes)

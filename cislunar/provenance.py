@@ -23,6 +23,16 @@ TELLING = (
     "accuracy_m", "max_gap_s", "latency_s", "volume_bit_per_day", "sise_m", "velocity_mm_s",
     "basis",
 )  # fmt: skip
+# and which of them say it in the entry's ``values``, with where a cost and a date are from
+VALUES = (*TELLING, "available_basis", "annual_operations_oku_jpy", "lifetime_years")
+# of a rule: what is told beside, and what is not told
+BESIDE = (
+    "kind", "id", "name_en", "name_ja", "sources", "confidence", "reason", "reason_ja", "note",
+    "note_ja", "date", "conflicts", "category", "derived", "based_on", "attempts",
+)  # fmt: skip
+GIVEN = {
+    "reason": "given in the scenario file", "reason_ja": "シナリオファイルで与えた値である。",
+}  # fmt: skip
 SHOWN = 300  # characters of a summary
 
 
@@ -77,8 +87,9 @@ def _signal(record: Any) -> Iterator[tuple[str, str, Any]]:
 def collect(scenario: Scenario, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """``assumptions`` (not primary, wholly or in a field) and ``sources`` of the records used.
 
-    One entry a record: id, kind, names, what it says, confidence, single fields of other
-    confidence, reason, conflicts and sources; plus the catalogue rules that every run applies.
+    One entry a record: id, kind, names, what it says (``summary``; ``values`` by key), confidence,
+    single fields of other confidence, reason, conflicts and sources; plus the catalogue rules that
+    every run applies. Texts have a Japanese twin, ``reason_ja`` and so on.
     """
     entries = [_entry(kind, name, record.model_dump(mode="json", exclude_none=True))
                for kind, name, record in records_used(scenario, names)]  # fmt: skip
@@ -97,13 +108,15 @@ def collect(scenario: Scenario, names: Iterable[str]) -> dict[str, list[dict[str
 def money_records() -> tuple[str, ...]:
     """The catalogue records that costs, comparisons, years of development and risks rest on.
 
-    >>> {"regular-flight", "nav-satellite-100kg", "loss-landing"} <= set(money_records())
+    >>> {"regular-flight", "sat-100kg-nav", "loss-landing"} <= set(money_records())
     True
     """
     from cislunar import catalog
 
     years = (record for _, record in PROJECT_YEARS.values())
-    return tuple(dict.fromkeys((*RISKS, *COMPARED.values(), *years, *catalog.names("cost-units"))))
+    units = catalog.load("cost-units")
+    rests_on = (record for unit in units.values() for record in unit["based_on"])
+    return tuple(dict.fromkeys((*RISKS, *COMPARED.values(), *years, *units, *rests_on)))
 
 
 def _entry(kind: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -116,12 +129,12 @@ def _entry(kind: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
         "catalog_id": data.get("catalog_id"),
         "name": {"en": data.get("name_en") or name, "ja": data.get("name_ja") or name},
         "summary": _summary(data),
+        "values": _values(data, VALUES),
         # a value written in the scenario file itself is the author's own assumption
         "confidence": "assumption" if scenario_own else given or "unverified",
         "field_confidence": loose,
         "overridden": data.get("overridden", []),
-        "reason": data.get("reason")
-        or ("given in the scenario file" if scenario_own else data.get("note")),
+        **_reason(data, GIVEN if scenario_own else {}),
         "conflicts": data.get("conflicts", []),
         "sources": data.get("sources", []),
     }
@@ -132,18 +145,53 @@ def _rule(name: str) -> dict[str, Any]:
 
     data = catalog.find(name)
     text = {k: v for k, v in data.items() if k not in ("kind", "id", "sources", "confidence")}
+    priced = _priced(text)
+    says = data.get("summary_en")  # of what would be too long to tell value by value
     return {
         "id": name,
         "kind": "rule",
         "catalog_id": name,
-        "name": {"en": name, "ja": name},
-        "summary": _short("; ".join(f"{k}: {v}" for k, v in text.items())),
+        "name": {"en": data.get("name_en") or name, "ja": data.get("name_ja") or name},
+        "summary": says or _short("; ".join(f"{k}: {v}" for k, v in text.items())),
+        **({"summary_ja": data["summary_ja"]} if says else {}),
+        "values": {} if says else _values(priced, [k for k in priced if k not in BESIDE]),
         "confidence": data.get("confidence") or "assumption",
         "field_confidence": {},
         "overridden": [],
-        "reason": data.get("reason") or data.get("note"),
-        "conflicts": [],
+        **_reason(data, {}),
+        "conflicts": data.get("conflicts", []),
         "sources": data.get("sources", []),
+    }
+
+
+def _priced(data: dict[str, Any]) -> dict[str, Any]:
+    """The same with a unit cost's low, mid and high as an option has them, with their unit."""
+    bounds = ("low", "mid", "high")
+    if not all(k in data for k in bounds):
+        return data
+    return {"cost_oku_jpy": {k: data[k] for k in bounds}} | {
+        k: v for k, v in data.items() if k not in bounds
+    }
+
+
+def _reason(data: dict[str, Any], otherwise: dict[str, Any]) -> dict[str, Any]:
+    """The reason of a record in both languages; without one its note, or what is said instead."""
+    for key in ("reason", "note"):
+        if data.get(key):
+            twin = data.get(f"{key}_ja")
+            return {"reason": data[key]} | ({"reason_ja": twin} if twin else {})
+        if otherwise:
+            break
+    return otherwise or {"reason": None}
+
+
+def _values(data: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The values of these keys that a record has, with their Japanese twins."""
+    return {
+        k: data[k]
+        for key in keys
+        for k in dict.fromkeys((key, f"{key}_ja"))
+        if data.get(k) not in (None, "", [], {})
     }
 
 

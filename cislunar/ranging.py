@@ -91,7 +91,7 @@ def signal_error(
             return SignalError(
                 id=f"uere: {row['constellation']}", sise_m=row["value"],
                 velocity_mm_s=row.get("velocity_mm_s"), basis=row.get("basis"),
-                confidence=row.get("confidence"),
+                basis_ja=row.get("basis_ja"), confidence=row.get("confidence"),
             )  # fmt: skip
     raise KeyError(f"the uere record has no signal-in-space error for {word!r} ({node.name})")
 
@@ -140,7 +140,7 @@ def signal_rows(
                 "source": node.name, "budget": error.id,
                 "sise_m": math.hypot(error.signal_m, error.timing_m),
                 "whole_range": error.whole_range, "correlation_s": lasts, "basis": error.basis,
-                "confidence": error.confidence or "assumption",
+                "basis_ja": error.basis_ja, "confidence": error.confidence or "assumption",
             }
         )  # fmt: skip
     return rows

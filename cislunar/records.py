@@ -53,4 +53,6 @@ class Sourced(Record):
     field_confidence: dict[str, str] = key("confidence of single fields", {})
     conflicts: tuple[dict[str, Any], ...] = key("differing published values, all kept", ())
     reason: str | None = key("why an assumed value is what it is")
+    reason_ja: str | None = key("the same in Japanese, for reports")
     note: str | None = key("free text")
+    note_ja: str | None = key("the same in Japanese, for reports")

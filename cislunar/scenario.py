@@ -327,8 +327,8 @@ def resolved_yaml(scenario: Scenario, files: Mapping[str, str] | None = None) ->
 
 
 _PROVENANCE = (
-    "reason", "note", "confidence", "field_confidence", "conflicts", "overridden", "catalog_id",
-    "date", "sources",
+    "reason", "reason_ja", "note", "note_ja", "confidence", "field_confidence", "conflicts",
+    "overridden", "catalog_id", "date", "sources",
 )  # fmt: skip
 
 

@@ -110,6 +110,7 @@ class SignalError(Sourced):
         "true: receiver noise and multipath are in it, and a run adds none of its own", False
     )
     basis: str | None = key("what was published, and how this follows from it")
+    basis_ja: str | None = key("the same in Japanese, for reports")
 
     @property
     def signal_m(self) -> float:
@@ -148,6 +149,7 @@ class StartDates(Record):
     nominal: Date | None = key("the date that runs use")
     late: Date | None = key("latest plausible date")
     basis: str | None = key("where the dates are from")
+    basis_ja: str | None = key("the same in Japanese, for reports")
 
 
 def _start_tag(value: Any) -> str:
@@ -420,9 +422,11 @@ class Option(Sourced):
     services: tuple[Service, ...] = key("services it helps", ())
     cost_oku_jpy: Money = key("cost, oku yen (1e8 yen): low, mid, high", ...)
     cost_basis: str | None = key("how the cost was made up")
+    cost_basis_ja: str | None = key("the same in Japanese, for reports")
     annual_operations_oku_jpy: Oku | None = key("operations, oku yen a year")
     available_from: Date | None = key("first year of service")
     available_basis: str | None = key("why that year")
+    available_basis_ja: str | None = key("the same in Japanese, for reports")
     lifetime_years: Annotated[float, Range(0, 200, "years", low_open=True)] | None = key("life")
     development_years: Annotated[int, Range(1, 30, "years", whole=True)] | None = key(
         "fiscal years over which the cost is spent; absent: those of a like published project"

@@ -9,9 +9,11 @@ import pytest
 
 from cislunar import catalog
 from cislunar.checks import check_scenario
+from cislunar.provenance import money_records
 from cislunar.scenario import Scenario
 from orbits.errors import InputError
 
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 CONFIDENCE = {"primary", "press", "transcription", "derived", "unverified", "assumption"}
 EVERY = [(kind, name) for kind in catalog.kinds() for name in catalog.names(kind)]
 FRAME = {"name": "x", "epoch": "2030-03-01T00:00:00 UTC", "duration_days": 1}
@@ -57,6 +59,34 @@ def test_every_record_says_where_it_is_from(kind):
         assert set(values) <= CONFIDENCE, name
         if record.get("confidence") == "assumption" or "assumption" in values:
             assert record.get("reason"), f"{name} is assumed without a reason"
+
+
+def test_every_reason_is_given_in_japanese_too():
+    """A reason that is added without ``reason_ja`` would be English in a Japanese report."""
+    count = 0
+    for kind, name in EVERY:
+        record = catalog.get(kind, name)
+        assert record.get("confidence") != "assumption" or record.get("reason_ja"), name
+        needs = [n for n in record.get("needs", ()) if isinstance(n, dict)]
+        for told in (record, *needs):
+            for key in ("reason", "note") if told is not record else ("reason",):
+                if told.get(key):
+                    count += 1
+                    assert JAPANESE.search(told.get(f"{key}_ja", "")), (kind, name, key)
+    assert count > 300
+
+
+def test_what_stands_beside_a_cost_and_a_date_is_given_in_japanese_too():
+    for name, option in catalog.load("options").items():
+        assert JAPANESE.search(option["available_basis_ja"]), name
+        assert option["cost_basis_ja"], name
+    for name in money_records():
+        record = catalog.find(name)
+        for key in ("covers", "note", "rule", "summary_en"):
+            if record.get(key):
+                assert JAPANESE.search(record[f"{key.removesuffix('_en')}_ja"]), (name, key)
+    for record in catalog.load("error-budgets").values():
+        assert JAPANESE.search(record["basis_ja"]), record["id"]
 
 
 def test_text_does_not_point_outside_the_project():

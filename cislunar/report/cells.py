@@ -71,6 +71,25 @@ def service(name: Any, text: Text) -> str:
     return text.either(f"service.{name}", str(name))
 
 
+def said(record: dict[str, Any], text: Text, *keys: str) -> str:
+    """The first of a record's keys that says something, in the language where there is one."""
+    for key in keys:
+        for name in (f"{key}_{text.language}", key):
+            value = record.get(name)
+            if isinstance(value, dict):
+                value = value.get(text.language) or "; ".join(f"{k} {v}" for k, v in value.items())
+            if isinstance(value, (list, tuple)):
+                value = ", ".join(map(str, value))
+            if not fmt.missing(value):
+                return str(value)
+    return ""
+
+
+def key_word(name: str, text: Text) -> str:
+    """What a key of a record is called: its word, or the key itself."""
+    return text.either(f"field.{name}", name)
+
+
 def loose_fields(record: dict, word: str = "unverified") -> list[str]:
     """The fields of a record that nothing at hand verifies (or of another confidence ``word``)."""
     fields = record.get("field_confidence") or {}
@@ -79,7 +98,7 @@ def loose_fields(record: dict, word: str = "unverified") -> list[str]:
 
 def unsure(record: dict, text: Text) -> str:
     """The unverified fields of a record in words, empty if there are none."""
-    fields = loose_fields(record)
+    fields = [key_word(name, text) for name in loose_fields(record)]
     return text("assumptions.fields", fields=text("list.joiner").join(fields)) if fields else ""
 
 

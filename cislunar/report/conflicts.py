@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cislunar import display as fmt
-from cislunar.report.cells import Cell, Row, badge, head
+from cislunar.report.cells import Cell, Row, badge, head, key_word, said
 from cislunar.text import Text
 
 
@@ -18,7 +18,9 @@ def conflicts(results, text: Text) -> dict[str, Any]:
     rows: list[Row] = []
     for found, ids in groups.values():
         names = text("list.joiner").join(dict.fromkeys(ids))
-        rows.append(Row(group=f"{names}: {found['field']}"))
+        rows.append(
+            Row(group=text("conflicts.of", names=names, field=key_word(found["field"], text)))
+        )
         rows += [_row(value, text) for value in found["values"]]
     return {
         "head": head(text, "value", "told_by", "confidence", "remark"),
@@ -28,10 +30,8 @@ def conflicts(results, text: Text) -> dict[str, Any]:
 
 
 def _row(told: dict[str, Any], text: Text) -> Row:
-    value = told["value"]
-    if isinstance(value, (list, tuple)):
-        value = ", ".join(map(str, value))
+    sure = told.get("confidence")
     return Row((
-        Cell(str(value), "w"), Cell(str(told.get("source") or fmt.NONE)),
-        badge(told.get("confidence"), text), Cell(str(told.get("note") or "")),
+        Cell(said(told, text, "value"), "w"), Cell(said(told, text, "source") or fmt.NONE),
+        badge(sure, text), Cell(said(told, text, "note")),
     ))  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 from cislunar import display as fmt
 from cislunar.needs import hardest_first, rate_bps, rms_limit_m
-from cislunar.report.cells import Cell, Row, badge, head, number, service, unsure
+from cislunar.report.cells import Cell, Row, badge, head, number, said, service, unsure
 from cislunar.text import Text
 from orbits.constants import MOON_RADIUS_KM
 
@@ -195,7 +195,7 @@ def needs_table(results, text: Text) -> dict[str, Any]:
         Row((
             Cell(profile, "k"), Cell(service(name, text), "k"), Cell(asked, "w"),
             number(str(len(users)), _short(users, text)),
-            Cell(need.reason or need.note or fmt.NONE, "w"),
+            Cell(_why(need, text) or fmt.NONE, "w"),
             badge(need.confidence, text),
         ))
         for (profile, name, asked), (need, *users) in sorted(
@@ -209,6 +209,12 @@ def needs_table(results, text: Text) -> dict[str, Any]:
         ),
         "rows": rows,
     }  # fmt: skip
+
+
+def _why(need: Any, text: Text) -> str:
+    """A need's reason, or its note, in the language of the report where it has one."""
+    key = "reason" if need.reason else "note"
+    return said({k: getattr(need, k) for k in (key, f"{key}_ja")}, text, key)
 
 
 def _short(names, text, most=3):

@@ -8,7 +8,7 @@ from cislunar import display as fmt
 from cislunar.accumulated import CLOCK_SHARE, SHARED_CLOCK
 from cislunar.positioning import positioning_need
 from cislunar.report import demand
-from cislunar.report.cells import Cell, Row, badge, head, number, service
+from cislunar.report.cells import Cell, Row, badge, head, number, said, service
 from cislunar.report.scores import joined
 from cislunar.text import Text
 
@@ -18,10 +18,10 @@ def signals(results, text: Text) -> dict[str, Any]:
     names = ("nav_sources", "budget", "sise", "lasts", "basis", "confidence")
     grouped: dict[tuple, list[str]] = {}
     for row in results.provenance.get("signal_errors", ()):
-        told = ("budget", "sise_m", "correlation_s", "whole_range", "basis", "confidence")
-        grouped.setdefault(tuple(row[k] for k in told), []).append(row["source"])
+        told = [row[k] for k in ("budget", "sise_m", "correlation_s", "whole_range", "confidence")]
+        grouped.setdefault((*told, said(row, text, "basis")), []).append(row["source"])
     rows = []
-    for (budget, sise_m, lasts_s, whole, basis, sure), sources in grouped.items():
+    for (budget, sise_m, lasts_s, whole, sure, basis), sources in grouped.items():
         rows.append(
             Row((
                 Cell(text("list.joiner").join(sources), "w"), Cell(str(budget)),

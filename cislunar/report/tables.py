@@ -18,8 +18,10 @@ from cislunar.report.cells import (
     badge,
     cause,
     head,
+    key_word,
     loose_fields,
     number,
+    said,
     service,
     unsure,
 )
@@ -27,6 +29,7 @@ from cislunar.report.conflicts import conflicts
 from cislunar.report.limits import limit_sentences
 from cislunar.report.method import method_sentences
 from cislunar.report.supply import supply_rows
+from cislunar.report.told import told
 from cislunar.text import Text
 
 WORST_GAPS = 25
@@ -262,20 +265,6 @@ def _source_cells(sources) -> Cell:
     return Cell(kind="sources", entries=tuple(out))
 
 
-def _said(record: dict, text: Text, *keys: str) -> str:
-    """The first of a record's keys that says something, in the language where there is one."""
-    for key in keys:
-        for name in (f"{key}_{text.language}", key):
-            value = record.get(name)
-            if isinstance(value, dict):
-                value = value.get(text.language) or "; ".join(f"{k} {v}" for k, v in value.items())
-            if isinstance(value, (list, tuple)):
-                value = ", ".join(map(str, value))
-            if not fmt.missing(value):
-                return str(value)
-    return ""
-
-
 ORDER = ("unverified", "assumption", "derived", "transcription", "press", "primary")
 
 
@@ -296,11 +285,11 @@ def _assumptions(results, text):
     rows, count = [], 0
     for r in records:
         count += bool(loose_fields(r)) or r.get("confidence") == "unverified"
-        name, summary = _said(r, text, "name"), _said(r, text, "summary", "value")
+        name, summary = said(r, text, "name"), told(r, text)
         marked = badge(r.get("confidence"), text, unsure(r, text))
         assumed = loose_fields(r, "assumption")
         if assumed and r.get("confidence") != "assumption":
-            fields = text("list.joiner").join(assumed)
+            fields = text("list.joiner").join(key_word(name, text) for name in assumed)
             marked = replace(
                 marked, entries=(*marked.entries, text("assumptions.assumed", fields=fields))
             )
@@ -308,7 +297,7 @@ def _assumptions(results, text):
             Row((
                 Cell(str(r.get("id", "")), "code"),
                 Cell(name or summary, "named", entries=(summary,) if name and summary else ()),
-                marked, Cell(_said(r, text, "reason") or fmt.NONE, "w"),
+                marked, Cell(said(r, text, "reason") or fmt.NONE, "w"),
                 _source_cells(r.get("sources")),
             ))
         )  # fmt: skip

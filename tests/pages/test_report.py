@@ -191,7 +191,8 @@ def test_differing_sources_stand_side_by_side(pages, language):
     _, said = read(pages[language])
     text = Text(language)
     assert text("conflicts.lead", count=1) in said
-    told = said[said.index("queqiao-2: orbit") :]
+    heading = text("conflicts.of", names="queqiao-2", field=text("field.orbit"))
+    told = said[said.index(heading) :]
     for word in ("24 h", "press", "26.1, 26.2", text("confidence.derived"), "as tracked"):
         assert word in told
 
