@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cislunar.bands import frequency_fault
+from cislunar.condition_records import Leaf, leaves
 from cislunar.horizon_file import read_horizon
 from cislunar.loading import raise_all
 from cislunar.scenario import Scenario, distinct
@@ -22,7 +23,8 @@ def check_scenario(scenario: Scenario, file: str | None = None) -> None:
     """Raises InputError for what the files can tell but the schema cannot.
 
     Orbit families are asked whether they have the member; OEM, SPK and horizon files must be there
-    and readable; every served window must have a date.
+    and readable; every served window must have a date; conditions and antennas must ask for what
+    their node has (a horizon file, elevations, axes).
     """
     faults: list[InputError] = []
 
@@ -83,7 +85,62 @@ def check_scenario(scenario: Scenario, file: str | None = None) -> None:
                         value=half.frequency_mhz, allowed="a carrier within its band",
                     )
                 )  # fmt: skip
+    for where, what, allowed in _out_of_place(scenario):
+        faults.append(InputError(what, file=file, key=where, allowed=allowed))
     raise_all(distinct(faults))
+
+
+PLACES = ("ground_stations", "assets")
+
+
+def _out_of_place(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
+    """Conditions and fixed antennas that ask for what their node does not have: key, what, allowed.
+
+    Conditions of single pairs included; options that add nodes too.
+    """
+    owners: dict[str, tuple[str, Any]] = {}
+    lists: list[tuple[str, Any]] = [("", scenario)]
+    lists += [(f"options.{k}.adds.", option.adds) for k, option in enumerate(scenario.options)]
+    for prefix, some in lists:
+        for kind in ("spacecraft", "constellations", *PLACES):
+            for index, record in enumerate(getattr(some, kind)):
+                where = f"{prefix}{kind}.{index}"
+                owners.setdefault(record.name, (kind, record))
+                stated = record.access_conditions
+                for leaf in [] if stated is None else leaves(stated):
+                    yield from _misplaced(f"{where}.access_conditions", kind, record, leaf)
+                for entry in record.terminals:
+                    terminal = scenario.terminals[entry] if isinstance(entry, str) else entry
+                    antenna = terminal.antenna
+                    if antenna is not None and antenna.pointing_mode == "fixed":
+                        fault = _axes_fault(kind, antenna.boresight_frame)
+                        if fault:
+                            what = f"{terminal.id!r} on {record.name}: {fault[0]}"
+                            yield f"{where}.terminals", what, fault[1]
+    for index, pair in enumerate(scenario.pair_conditions):
+        craft = pair.node.rsplit("-", 1)[0]  # a member of a constellation, or a node of its own
+        kind, record = owners.get(pair.node) or owners[craft]
+        for leaf in leaves(pair.require):
+            yield from _misplaced(f"pair_conditions.{index}.require", kind, record, leaf)
+
+
+def _misplaced(where: str, kind: str, record: Any, leaf: Leaf) -> Iterator[tuple[str, str, str]]:
+    if leaf.kind == "horizon" and not getattr(record, "horizon", None):
+        yield where, f"{record.name} has no horizon file", "an asset with `horizon`"
+    elif leaf.kind in ("elevation", "azimuth-elevation") and kind not in PLACES:
+        what = f"{record.name} is a spacecraft and has no {leaf.kind}"
+        yield where, what, "a place on the Moon or the Earth"
+    elif leaf.kind == "cone" and (fault := _axes_fault(kind, leaf.frame)):
+        yield where, f"{record.name}: {fault[0]}", fault[1]
+
+
+def _axes_fault(kind: str, frame: str) -> tuple[str, str] | None:
+    """Why a node of a list of the scenario does not have a frame's axes, and what it has."""
+    if frame == "LVLH" and kind in PLACES:
+        return "a place has no frame LVLH", "LOCAL, ICRF, EARTH_MOON_ROTATING"
+    if frame == "LOCAL" and kind not in PLACES:
+        return "a spacecraft has no frame LOCAL", "LVLH, ICRF, EARTH_MOON_ROTATING"
+    return None
 
 
 def _all_terminals(scenario: Scenario) -> Iterator[tuple[str, Terminal]]:

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
-from cislunar.fields import Angle, Elevation, Instant, Name, Positive, Range, refuse
+from cislunar.fields import Angle, Elevation, Instant, Name, Positive, Range, refuse, show
 from cislunar.records import Record, key
 
 Cause = Literal[
@@ -20,6 +28,14 @@ Cause = Literal[
 Half = Annotated[float, Range(0, 180, "deg")]
 Component = Annotated[float, Range(-1e9, 1e9)]
 Azimuth = Annotated[float, Range(-360, 360, "deg")]
+
+# the keys that each kind of condition uses, beside kind and cause
+USES = {
+    "occultation": ("body", "clearance_km"), "horizon": (), "elevation": ("min_deg", "max_deg"),
+    "range": ("min_km", "max_km"), "angle-from": ("body", "min_deg"),
+    "azimuth-elevation": ("azimuth_deg", "elevation_deg"),
+    "cone": ("axis", "frame", "half_angle_deg"), "times": ("spans",),
+}  # fmt: skip
 
 
 class Leaf(Record):
@@ -79,7 +95,27 @@ class Leaf(Record):
         }  # fmt: skip
         if not lacks[self.kind]:
             raise refuse(f"a condition of kind {self.kind} is not complete", needs[self.kind])
+        uses = USES[self.kind]
+        for name in Leaf.model_fields:
+            if name not in ("kind", "cause", *uses) and getattr(self, name) != _absent(name):
+                raise refuse(
+                    f"a condition of kind {self.kind} does not use it",
+                    ", ".join(("kind", "cause", *uses)), name,
+                )  # fmt: skip
+        if self.kind == "angle-from" and self.min_deg is not None and self.min_deg < 0.0:
+            raise refuse("an angle from a body is not negative", "0 to 180 deg", "min_deg")
+        pairs = {
+            "max_deg": (self.min_deg, self.max_deg), "max_km": (self.min_km, self.max_km),
+            "elevation_deg": self.elevation_deg or (None, None),
+        }  # fmt: skip
+        for name, (low, high) in pairs.items():
+            if low is not None and high is not None and low >= high:
+                raise refuse(f"from {low:g} to {high:g} nothing lies", f"above {low:g}", name)
         return self
+
+
+def _absent(name: str) -> Any:
+    return Leaf.model_fields[name].default
 
 
 class Expression(Record):
@@ -108,6 +144,14 @@ class Expression(Record):
         return self
 
 
+def _mapping(value: Any) -> Any:
+    if not isinstance(value, (dict, Leaf, Expression)):
+        raise refuse(
+            f"{show(value)} is not a condition", "kind: ..., all: [...], any: [...] or not: ..."
+        )  # fmt: skip
+    return value
+
+
 def _kind(value: Any) -> str:
     leaf = "kind" in value if isinstance(value, dict) else isinstance(value, Leaf)
     return "leaf" if leaf else "expression"
@@ -115,8 +159,8 @@ def _kind(value: Any) -> str:
 
 Condition = Annotated[
     Union[Annotated[Leaf, Tag("leaf")], Annotated[Expression, Tag("expression")]],  # noqa: UP007
-    Discriminator(_kind),
-]
+    Discriminator(_kind), BeforeValidator(_mapping),
+]  # fmt: skip
 Expression.model_rebuild()
 
 

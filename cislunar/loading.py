@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cislunar import catalog, orbit_records, policy_cases, schema
+from cislunar import catalog, condition_records, orbit_records, policy_cases, schema
 from cislunar.fields import show
 from cislunar.records import Record, Sourced
 from orbits.errors import InputError
@@ -484,6 +484,7 @@ _ORBITS: dict[str, Any] = {
     "oem": orbit_records.OemOrbit,
     "spk": orbit_records.SpkOrbit,
 }
+_TAGS = ("record", "text", "leaf", "expression", *_ORBITS)  # of unions, not keys of a file
 _MODELS: dict[str, Any] = {
     "spacecraft": schema.Spacecraft, "constellations": schema.Constellation,
     "ground_stations": schema.GroundStation, "assets": schema.Asset, "regions": schema.Region,
@@ -494,7 +495,9 @@ _MODELS: dict[str, Any] = {
     "outputs": schema.Outputs, "force_model": schema.ForceModelRecord,
     "service_start": schema.StartDates, "service_end": schema.StartDates,
     "maintenance": schema.Maintenance, "atmosphere": schema.Atmosphere,
+    "pair_conditions": condition_records.PairCondition,
 }  # fmt: skip
+_CONDITIONS = ("access_conditions", "require", "all", "any", "not")
 
 
 def _dotted(loc: tuple, data: Any) -> tuple[list[Any], Any]:
@@ -505,7 +508,7 @@ def _dotted(loc: tuple, data: Any) -> tuple[list[Any], Any]:
         listed = isinstance(data, (list, tuple)) and isinstance(step, int) and step < len(data)
         if listed or (isinstance(data, dict) and step in data):
             data = data[step]
-        elif isinstance(data, dict) and last and step not in ("record", "text", *_ORBITS):
+        elif isinstance(data, dict) and last and step not in _TAGS:
             data = None  # a key that is missing
         else:
             continue
@@ -524,8 +527,15 @@ def _known_keys(path: list[Any], data: Any, top: type) -> list[str]:
         if name == "orbit":
             kind = data.get("kind") if isinstance(data, dict) else None
             return list(_ORBITS[kind].model_fields) if kind in _ORBITS else []
+        if name in _CONDITIONS:
+            leaf = isinstance(data, dict) and "kind" in data
+            kind = data["kind"] if leaf else None
+            if isinstance(kind, str) and kind in condition_records.USES:
+                return ["kind", "cause", *condition_records.USES[kind]]
+            return list(condition_records.Leaf.model_fields) if leaf else ["all", "any", "not"]
         if name in _MODELS:
-            return [*_MODELS[name].model_fields, "from"]
+            model = _MODELS[name]
+            return [*model.model_fields, *(["from"] if issubclass(model, Sourced) else [])]
     return list(top.model_fields)
 
 

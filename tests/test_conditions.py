@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 import cislunar
 from cislunar.access import find_access
+from cislunar.checks import check_scenario
 from cislunar.condition_records import Condition, Maintenance
 from cislunar.conditions import STAGES, cause_of, holds, separated
 from cislunar.nodes import expand_nodes, maintenance_windows
@@ -273,3 +274,61 @@ def test_expressions_survive_the_resolved_file_and_bad_ones_are_refused(tmp_path
             **base, ground_stations=[place],
             pair_conditions=[{"node": "g", "toward": "x", "require": LEAVES[0]}],
         )  # fmt: skip
+
+
+def _refusals(text, tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text(BASE + text, encoding="utf-8")
+    with pytest.raises(InputError) as found:
+        check_scenario(cislunar.load_scenario(path), str(path))
+    return str(found.value).replace(f"{path}: ", "")
+
+
+BASE = """schema_version: 1
+name: m
+epoch: "2030-03-01T00:00:00 UTC"
+duration_days: 1
+options: []
+spacecraft: [{name: c, orbit: {kind: dro, amplitude_km: 70000, phase_deg: 0}}]
+"""
+CASES = [
+    # a key that the kind does not use says nothing, and a range the wrong way round never holds
+    ("{kind: range, max_km: 5e4, min_deg: 10}", "conditions.min_deg: a condition of kind range"),
+    ("{kind: angle-from, body: sun, min_deg: 3, max_deg: 60}", "conditions.max_deg: a condition"),
+    ("{kind: range, min_km: 9000, max_km: 6000}", "conditions.max_km: from 9000 to 6000"),
+    ("{kind: elevation, min_deg: 50, max_deg: 40}", "conditions.max_deg: from 50 to 40"),
+    ("{kind: azimuth-elevation, elevation_deg: [40, 10]}", "conditions.elevation_deg: from 40"),
+    ("{kind: angle-from, body: moon, min_deg: -5}", "conditions.min_deg: an angle from a body"),
+    # what is written wrongly is told what is right there, not elsewhere
+    ("{any: [{kind: range, max_kmm: 5}]}", "any.0.max_kmm: unknown key, did you mean max_km?; "
+     "allowed: kind, cause, min_km, max_km"),
+    ("{anyy: []}", "conditions.anyy: unknown key, did you mean any?; allowed: all, any, not"),
+    ("[{kind: range, max_km: 5}]", "is not a condition; allowed: kind: ..., all: [...]"),
+    # a place that lacks what is asked of it
+    ("{not: {kind: horizon}}", "conditions: g has no horizon file"),
+    ("{kind: cone, axis: [1, 0, 0], half_angle_deg: 9}", "g: a place has no frame LVLH"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "said"), CASES)
+def test_a_condition_that_says_nothing_is_refused_before_a_run(rule, said, tmp_path):
+    place = "ground_stations: [{name: g, latitude_deg: 35, longitude_deg: 139, access_conditions: "
+    assert said in _refusals(place + rule + "}]", tmp_path)
+
+
+def test_what_a_spacecraft_does_not_have_is_refused_before_a_run(tmp_path):
+    pair = "pair_conditions: [{node: c, toward: g, require: {kind: elevation, min_deg: 5}}]\n"
+    place = "ground_stations: [{name: g, latitude_deg: 35, longitude_deg: 139}]\n"
+    said = _refusals(place + pair, tmp_path)
+    assert "pair_conditions.0.require: c is a spacecraft and has no elevation" in said
+    said = _refusals(place + pair.replace("toward", "towards"), tmp_path)
+    assert "pair_conditions.0.towards: unknown key, did you mean toward?" in said
+    radio = """terminals:
+  up: {id: up, role: user, receive: {band: X_down, frequency_mhz: 8450, g_over_t_db_k: 0},
+       antenna: {pattern: isotropic, pointing_mode: fixed, boresight: [0, 0, 1]}}
+"""
+    craft = BASE.replace("phase_deg: 0}}]", "phase_deg: 0}, terminals: [up]}]")
+    path = tmp_path / "t.yaml"
+    path.write_text(craft + radio, encoding="utf-8")
+    with pytest.raises(InputError, match="'up' on c: a spacecraft has no frame LOCAL"):
+        check_scenario(cislunar.load_scenario(path))
