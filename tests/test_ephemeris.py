@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -84,13 +85,30 @@ def test_tables_are_shared_between_spans_and_threads():
     fresh = De440()
     with ThreadPoolExecutor(8) as pool:
         tables = list(pool.map(lambda k: fresh.table(START, k * 4e5, 3e7), range(24)))
-    fresh._kernel.close()
-    fresh._orientation.daf.file.close()
     whole = DE440.table(START, 0.0, 3e7)
     for table in tables:
         assert (
             np.abs(table.coefficients - whole.coefficients[-len(table.coefficients) :]).max() < 1e-4
         )
+
+
+@pytest.mark.parametrize("name", ["_kernel", "_orientation"])
+def test_a_kernel_is_opened_once_by_threads_that_ask_at_once_and_closed_at_the_end(name):
+    """Handles are closed with their reader: one left over warns, and warnings are errors here."""
+    fresh = [De440()]
+    began = Barrier(8)
+
+    def ask(_):
+        began.wait()
+        return getattr(fresh[0], name).daf
+
+    with ThreadPoolExecutor(8) as pool:
+        readers = list(pool.map(ask, range(8)))
+    assert len({id(reader) for reader in readers}) == 1
+    file = readers[0].file
+    assert not file.closed
+    fresh.clear()
+    assert file.closed
 
 
 @settings(max_examples=20, deadline=None)
