@@ -20,7 +20,6 @@ from orbits.errors import InputError
 
 app = typer.Typer(
     cls=CommandLine,
-    help="Plans communication and positioning for the Earth-Moon network.",
     no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
     add_completion=False,
 )  # fmt: skip
@@ -33,6 +32,31 @@ catalog_app = typer.Typer(
 app.add_typer(catalog_app, name="catalog")
 
 RETRY_S = 0.02  # between looks whether an import is over
+
+
+def _version(asked: bool) -> None:
+    """Prints what is installed and which version of product folders it writes and reads."""
+    if asked:
+        from cislunar import __version__
+        from cislunar.products import MAKER, SCHEMA_VERSION
+
+        print(f"{MAKER} {__version__}, products of schema version {SCHEMA_VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="print name, version and the schema version of products",
+        ),
+    ] = False,
+) -> None:
+    """Plans communication and positioning for the Earth-Moon network."""
 
 
 @app.command()

@@ -28,13 +28,14 @@ class CommandLine(TyperGroup):
             say("interrupted")
             code = INTERRUPTED
         except Exception as fault:  # typer's own copies of click's classes have no public name
-            context, message = getattr(fault, "ctx", None), getattr(fault, "message", None)
-            if context is None or message is None:
+            context, words = getattr(fault, "ctx", None), getattr(fault, "format_message", None)
+            if words is None:
                 raise
-            if type(fault).__name__ == "NoArgsIsHelpError":
+            if type(fault).__name__ == "NoArgsIsHelpError" and context is not None:
                 print(context.get_help(), file=sys.stderr)
             else:
-                where, what = context.command_path, fault.format_message().rstrip(".")  # type: ignore[attr-defined]
+                where = PROGRAM if context is None else context.command_path
+                what = words().rstrip(".")
                 say(str(InputError(what, file=where, allowed=f"see {where} --help")))
             code = WRONG_INPUT
         sys.exit(code if isinstance(code, int) else 0)

@@ -329,7 +329,8 @@ def test_read_mapping_names_what_it_read(tmp_path):
      (["run", "x.yaml", "--workers", "a\nb"], "cislunar run: "), (["run", "a", "b"], "cislunar run: "),
      (["catalog", "nope"], "cislunar catalog: "), (["catalog", "show", "nope"], "cislunar: "),
      (["route", "a", "--from", "b"], "cislunar route: "), (["schema", "nope"], "cislunar: "),
-     (["orbit", "dro"], "cislunar: ")],
+     (["orbit", "dro"], "cislunar: "), (["--version=3"], "cislunar: "),
+     (["run", "x.yaml", "--quiet=1"], "cislunar")],
 )  # fmt: skip
 def test_faults_of_usage_are_told_in_one_line(words, where):
     from typer.testing import CliRunner

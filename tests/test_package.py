@@ -60,3 +60,17 @@ def test_the_locked_versions_suit_each_other(python):
         if version is None or not need.specifier.contains(version, prereleases=True):
             wrong.append(f"{name} needs {text}, locked is {version}")
     assert not wrong
+
+
+def test_the_command_says_its_version():
+    from typer.testing import CliRunner
+
+    from cislunar.cli import app
+    from cislunar.products import MAKER, SCHEMA_VERSION
+
+    ended = CliRunner().invoke(app, ["--version"])
+    assert ended.exit_code == 0
+    version = importlib.metadata.version(PROJECT["name"])
+    assert ended.stdout == f"{MAKER} {version}, products of schema version {SCHEMA_VERSION}\n"
+    assert version == PROJECT["version"]
+    assert "--version" in CliRunner().invoke(app, ["--help"]).stdout
