@@ -56,6 +56,23 @@ def allow_outside() -> Iterator[None]:
         _outside.reset(before)
 
 
+def beside(folder: Path, name: str | Path, whose: str, *, anywhere: bool = False) -> Path:
+    """A file that a scenario, trade or roadmap in ``folder`` names: absolute, through all links.
+
+    Raises InputError where it is outside the folder, unless that is allowed or ``anywhere``.
+    """
+    try:
+        whole, home = (folder / name).resolve(), folder.resolve()
+    except (OSError, ValueError, RuntimeError):
+        raise InputError(f"{show(str(name))} is not a path", allowed="a file name") from None
+    if not anywhere and not _outside.get() and not whole.is_relative_to(home):
+        raise InputError(
+            f"{show(str(name))} is outside the {whose}'s folder",
+            allowed=f"a file beside the {whose} or below, or --allow-outside",
+        )
+    return whole
+
+
 class InputErrors(InputError):
     """Several faults of one file; ``lines`` has one line for each, and ``str()`` all of them."""
 
@@ -289,19 +306,12 @@ class Resolver:
                 self.fault(key, f"{fault.file}: {fault.what}", str(fault.allowed))
 
     def _absolute(self, path: str | Path, key: str) -> str:
-        try:
-            whole = (self.folder / path).resolve()  # through links, wherever they lead
-            home = self.folder.resolve()
-        except (OSError, ValueError, RuntimeError):
-            self.fault(key, f"{show(str(path))} is not a path", "a file name")
-            return str(path)
         # what a program says itself is its own affair; a file may come from anyone
-        if self.file is not None and not _outside.get() and not whole.is_relative_to(home):
-            self.fault(
-                key, f"{show(str(path))} is outside the scenario's folder",
-                "a file beside the scenario or below, or --allow-outside", path,
-            )  # fmt: skip
-        return str(whole)
+        try:
+            return str(beside(self.folder, path, "scenario", anywhere=self.file is None))
+        except InputError as fault:
+            self.fault(key, fault.what, fault.allowed, path)
+            return str(path)
 
     # terminals ----------------------------------------------------------------------------------
 

@@ -12,15 +12,16 @@ import shutil
 import sys
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from orbits.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cislunar.results import Results
     from cislunar.scenario import Scenario
 
@@ -28,6 +29,7 @@ SCHEMA_VERSION = 2  # of product folders; one more whenever what reports read fr
 YOUNG_S = 60.0  # a temporary folder as new as this may be about to be locked
 MOST_TRIES = 100  # to take a name that others take too
 MAKER = "cislunar-planner"
+PARTS = re.compile(r"\.lock|\..+\.[0-9a-f]{8}\.part")  # what holds a folder, what is being written
 FIRST_NAIF_ID = -100001  # spacecraft of a run are numbered downwards from here
 
 # decimals kept in tables, by the unit that ends the column's name
@@ -62,9 +64,11 @@ GATHERED = ("accumulated_positioning", "accumulated_against_time", "accumulated_
 
 def rounded(frame: pd.DataFrame) -> pd.DataFrame:
     """The table as it is written: columns to the decimals of their unit, spans from their edges."""
+    from pandas.api.types import is_float_dtype
+
     out = frame.copy()
     for column in out.columns:
-        if pd.api.types.is_float_dtype(out[column]):
+        if is_float_dtype(out[column]):
             unit = column.rsplit("_", 1)[-1]
             out[column] = out[column].round(DECIMALS.get(unit, 4))
     if {"start_s", "end_s", "duration_s"} <= set(out.columns):
@@ -82,7 +86,8 @@ def check_folder(folder: str | os.PathLike) -> Path:
     if folder.exists():
         if not folder.is_dir():
             raise InputError("the output is not a folder", file=str(folder), allowed=allowed)
-        if any(folder.iterdir()) and not _is_ours(folder):
+        left = (p.name for p in folder.iterdir())  # by a run killed before it said what it is
+        if any(not PARTS.fullmatch(name) for name in left) and not _is_ours(folder):
             raise InputError(
                 "the output folder holds something else", file=str(folder), allowed=allowed
             )
@@ -93,12 +98,44 @@ def check_folder(folder: str | os.PathLike) -> Path:
     return folder
 
 
-def _is_ours(folder: Path) -> bool:
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a folder that we wrote; None for any other."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("maker") == MAKER
+        return None
+    return found if isinstance(found, dict) and found.get("maker") == MAKER else None
+
+
+def _is_ours(folder: Path) -> bool:
+    return read_manifest(folder) is not None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file that is there entirely or not at all, also after a power cut."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with part.open("wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Refuses a folder of products that somebody damaged, in one line, whatever fails in it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as fault:
+        raise InputError(
+            f"its products cannot be read ({type(fault).__name__}: {fault})", file=str(folder),
+            allowed="a folder as a run left it: run it again",
+        ) from fault  # fmt: skip
 
 
 def check_version(folder: Path, manifest: dict) -> None:
@@ -130,7 +167,7 @@ def whole_folder(folder: str | os.PathLike):
     try:
         yield work
         for path in [*work.rglob("*"), work]:
-            _flush(path)
+            flush(path)
         _take_name(work, target)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
@@ -158,6 +195,48 @@ def _locked(folder: Path) -> int | None:
             os.close(handle)
         return None
     return handle
+
+
+@contextmanager
+def held(folder: Path, is_same: Callable[[dict[str, Any]], bool]) -> Iterator[None]:
+    """Holds a folder that is written bit by bit, for one process at a time.
+
+    What stands there already goes on if ``is_same(manifest)``; else it is put aside, and goes only
+    when all inside has come to its end. Raises InputError where another process holds the folder.
+    """
+    folder = check_folder(folder).absolute()
+    _restore(folder)
+    aside = None
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = _hold(folder)
+    try:
+        known = read_manifest(folder)
+        if known is not None and not is_same(known):
+            aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
+            folder.rename(aside)
+            folder.mkdir()
+            _let_go(handle)
+            handle = _hold(folder)
+        yield
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+        _clear_dead(folder)
+    finally:
+        _let_go(handle)
+
+
+def _hold(folder: Path) -> int | None:
+    handle = _locked(folder)
+    if handle is None and os.name != "nt":
+        raise InputError(
+            "another process is writing into it", file=str(folder), allowed="another folder"
+        )
+    return handle
+
+
+def _let_go(handle: int | None) -> None:
+    if handle is not None:
+        os.close(handle)
 
 
 def _clear_dead(target: Path) -> None:
@@ -189,7 +268,7 @@ def _restore(target: Path) -> None:
             max(aside, key=lambda p: p.stat().st_mtime_ns).rename(target)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Has a file or folder written to the disk before it is given its name."""
     if os.name != "nt":
         handle = os.open(path, os.O_RDONLY)
@@ -252,7 +331,7 @@ def write_products(results: Results, folder: Path) -> None:
     """Writes every product file but the reports into an existing folder."""
     from cislunar.scenario import resolved_yaml
 
-    files = _keep_inputs(results.scenario, folder)
+    files = keep_inputs(results.scenario, folder)
     _write_text(folder / "scenario.resolved.yaml", resolved_yaml(results.scenario, files))
     _write_ephemerides(results, folder)
     for attribute, name in TABLES.items():
@@ -272,7 +351,7 @@ def write_products(results: Results, folder: Path) -> None:
     _write_json(folder / "manifest.json", results.manifest)
 
 
-def _keep_inputs(scenario: Scenario, folder: Path) -> dict[str, str]:
+def keep_inputs(scenario: Scenario, folder: Path) -> dict[str, str]:
     """Copies the files that a scenario reads, so that its folder runs anywhere; their new names."""
     from cislunar.scenario import input_files
 

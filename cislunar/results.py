@@ -16,6 +16,7 @@ from cislunar.products import (
     TABLES,
     check_folder,
     check_version,
+    reading,
     whole_folder,
     write_products,
 )
@@ -204,16 +205,21 @@ def _escaped(text: str) -> str:
 
 def load_results(folder: str | os.PathLike) -> Results:
     """The results kept in a product folder, read from its files; nothing is computed anew."""
+    folder = Path(folder)
+    if not (folder / "manifest.json").is_file():
+        raise InputError("not a product folder", file=str(folder), allowed="a folder a run wrote")
+    check_folder(folder)
+    with reading(folder):
+        return _read(folder)
+
+
+def _read(folder: Path) -> Results:
     from cislunar.nodes import expand_nodes
     from cislunar.scenario import load_scenario
     from cislunar.tracks import build_tracks
     from orbits.ephemeris import De440
     from orbits.exchange import read_oem
 
-    folder = Path(folder)
-    if not (folder / "manifest.json").is_file():
-        raise InputError("not a product folder", file=str(folder), allowed="a folder a run wrote")
-    check_folder(folder)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     check_version(folder, manifest)
     provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))

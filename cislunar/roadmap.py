@@ -28,7 +28,18 @@ from cislunar.named_gaps import KEY, gap_pieces, name_gaps, region_of, years_tex
 from cislunar.nodes import Node, expand_nodes
 from cislunar.pipeline import versions
 from cislunar.positioning import score_positioning
-from cislunar.products import MAKER, SCHEMA_VERSION, check_folder, check_version, rounded
+from cislunar.products import (
+    MAKER,
+    SCHEMA_VERSION,
+    check_version,
+    flush,
+    held,
+    keep_inputs,
+    read_manifest,
+    reading,
+    rounded,
+    write_whole,
+)
 from cislunar.ranging import Ranging, find_ranging
 from cislunar.roadmap_file import NOMINAL, Roadmap, load_roadmap, resolved_roadmap
 from cislunar.scenario import Scenario
@@ -237,22 +248,27 @@ def run_roadmap(
     Starts found there, of the same roadmap and version of the program, are not run again.
     ``workers`` processes share the starts (default: all cores); ``say(text)`` hears of each.
     """
-    folder = check_folder(folder)
-    digest, began = roadmap.digest(), time.perf_counter()
-    runs = folder / RUNS
-    runs.mkdir(parents=True, exist_ok=True)
+    folder, digest = Path(folder), roadmap.digest()
+    with held(folder, lambda known: known.get("sha256") == digest):
+        return _run_all(roadmap, folder, digest, workers, say or (lambda text: None))
+
+
+def _run_all(roadmap: Roadmap, folder: Path, digest: str, workers, say) -> RoadmapResults:
+    began = time.perf_counter()
     manifest: dict[str, Any] = {
         "maker": MAKER, "schema_version": SCHEMA_VERSION, "kind": "roadmap",
         "roadmap": roadmap.name, "sha256": digest, "versions": versions(), "finished": False,
     }  # fmt: skip
-    _write(folder / RESOLVED, resolved_roadmap(roadmap))
     _write_json(folder / "manifest.json", manifest)
+    runs = folder / RUNS
+    runs.mkdir(exist_ok=True)
+    files = keep_inputs(roadmap.base, folder)
+    write_whole(folder / RESOLVED, resolved_roadmap(roadmap, files).encode())
     left = []
     for year, number in roadmap.runs():
         if _done(runs, year, number) != digest:
             shutil.rmtree(runs / f"{year}-{number}", ignore_errors=True)
             left.append((year, number))
-    say = say or (lambda text: None)
     kept = len(roadmap.runs()) - len(left)
     if kept:
         say(f"{kept} of {len(roadmap.runs())} starts were done before")
@@ -294,6 +310,8 @@ def _run_and_write(roadmap: Roadmap, year: int, number: int, runs: Path, digest:
     for name, table in tables.items():
         table.to_csv(part / f"{name}.csv", index=False, lineterminator="\n")
     _write_json(part / "done.json", {"sha256": digest})
+    for path in [*part.iterdir(), part]:
+        flush(path)
     part.rename(target)
     return year, number
 
@@ -347,12 +365,14 @@ def gather(roadmap: Roadmap, folder: Path) -> RoadmapResults:
 def load_roadmap_results(folder: str | os.PathLike) -> RoadmapResults:
     """The results of a roadmap that was run into a folder. InputError if it is not finished."""
     folder = Path(folder)
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.get("kind") != "roadmap":
+        raise InputError("no roadmap is there", file=str(folder), allowed="the folder of a roadmap")
     check_version(folder, manifest)
     if not manifest.get("finished"):
         raise InputError("the roadmap is not finished; run it again", file=str(folder))
-    roadmap = load_roadmap(folder / RESOLVED)
-    return replace(gather(roadmap, folder), manifest=manifest)
+    with reading(folder):
+        return replace(gather(load_roadmap(folder / RESOLVED), folder), manifest=manifest)
 
 
 def yearly_gaps(pieces: pd.DataFrame, demand: pd.DataFrame, years: tuple[int, int]) -> pd.DataFrame:
@@ -466,18 +486,13 @@ def _write_tables(results: RoadmapResults, folder: Path) -> None:
         ("named_gaps", results.named_gaps), ("milestones", results.milestones),
         ("supply", results.supply),
     ):  # fmt: skip
-        rounded(table).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        text = rounded(table).to_csv(index=False, lineterminator="\n")
+        write_whole(folder / f"{name}.csv", text.encode())
     _write_json(folder / "manifest.json", results.manifest)
 
 
 def _write_json(path: Path, data: dict) -> None:
-    _write(path, json.dumps(data, ensure_ascii=False, indent=2) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
+    write_whole(path, (json.dumps(data, ensure_ascii=False, indent=2) + "\n").encode())
 
 
 __all__ = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,10 +13,17 @@ from pydantic import ValidationError, model_validator
 
 from cislunar.catalog import get as catalogued
 from cislunar.fields import Name, Range, refuse
-from cislunar.loading import as_faults, raise_all
+from cislunar.loading import as_faults, beside, raise_all
 from cislunar.policy_cases import policy_cases, with_policy
 from cislunar.records import Record, key
-from cislunar.scenario import Scenario, load_scenario, resolved_yaml, scenario_from
+from cislunar.scenario import (
+    Scenario,
+    digest_of,
+    input_files,
+    load_scenario,
+    resolved_yaml,
+    scenario_from,
+)
 from cislunar.schema import Title
 from cislunar.slips import with_slip
 from cislunar.yamlio import read_mapping
@@ -165,21 +173,25 @@ class Roadmap:
         return Text(language)(f"roadmap.case.{case}")
 
     def digest(self) -> str:
-        """What decides the outcome: the record, the base and the version of the program."""
+        """What decides the outcome: the record, the base, its files, the program's version."""
         from importlib.metadata import version
 
         parts = (
-            self.record.model_dump_json(exclude={"title", "milestones", "report"}),
-            resolved_yaml(self.base), version("cislunar-planner"),
+            self.record.model_dump_json(exclude={"title", "milestones", "report", "base"}),
+            resolved_yaml(self.base, digest_of(input_files(self.base))),  # wherever they lie
+            version("cislunar-planner"),
         )  # fmt: skip
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def resolved_roadmap(roadmap: Roadmap) -> str:
-    """YAML text of a roadmap with its base written out; loading it gives an equal roadmap."""
+def resolved_roadmap(roadmap: Roadmap, files: Mapping[str, str] | None = None) -> str:
+    """YAML text of a roadmap with its base written out; loading it gives an equal roadmap.
+
+    ``files`` gives other names to files that it reads.
+    """
     import yaml
 
-    base = yaml.safe_load(resolved_yaml(roadmap.base))
+    base = yaml.safe_load(resolved_yaml(roadmap.base, files))
     for name in ("epoch", "duration_days"):
         del base[name]  # the roadmap's years and days say this
     record = roadmap.record.model_dump(mode="json", exclude_none=True) | {"base": base}
@@ -243,6 +255,16 @@ def load_roadmap(path: str | Path) -> Roadmap:
 def _base(record: RoadmapRecord, path: Path) -> Scenario:
     first = f"{record.years[0]}-{record.first_start}T00:00:00 UTC"
     if isinstance(record.base, str):
+        try:
+            beside(path.resolve().parent, record.base, "roadmap")
+        except InputError as fault:
+            raise InputError(
+                fault.what,
+                file=str(path),
+                key="roadmap.base",
+                value=record.base,
+                allowed=fault.allowed,
+            ) from None
         base = load_scenario(path.parent / record.base)
     else:
         own = {"name": record.name, "options": [], **record.base}

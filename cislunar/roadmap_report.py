@@ -15,6 +15,7 @@ import numpy as np
 from cislunar import display as fmt
 from cislunar.plots import style
 from cislunar.plots.still import fixed_ids, new_figure
+from cislunar.products import write_whole
 from cislunar.report import pdf
 from cislunar.report.cells import Cell, Row
 from cislunar.report.webfont import with_signs
@@ -41,18 +42,12 @@ def write_report(
         text = Text(language)
         for service in SHOWN_SERVICES:
             out.append(folder / f"heat_map_{service}.{language}.png")
-            _write(out[-1], _picture(heat_map(results, service, text), "png"))
+            write_whole(out[-1], _picture(heat_map(results, service, text), "png"))
         for form in formats:
             out.append(folder / f"roadmap.{language}.{form}")
             made = _page(results, text).encode() if form == "html" else _paper(results, text)
-            _write(out[-1], made)
+            write_whole(out[-1], made)
     return out
-
-
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(data)
-    part.replace(path)
 
 
 # --- words ---------------------------------------------------------------------------------------

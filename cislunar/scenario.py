@@ -7,8 +7,10 @@ wrong (:class:`InputErrors` when there is more than one fault; ``.lines`` has on
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -282,17 +284,32 @@ def load_scenario(path: str | Path) -> Scenario:
 _FILES = ("horizon", "file")  # keys whose text is a file's name
 
 
+def file_names(value: Any) -> Iterator[str]:
+    """The names of files in nested mappings and lists of a scenario's keys."""
+    for key_, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(item, (dict, list, tuple)):
+            yield from file_names(item)
+        elif key_ in _FILES and isinstance(item, str):
+            yield item
+
+
 def input_files(scenario: Scenario) -> list[str]:
     """The files that a scenario reads (orbits, horizons), absolute, each once, in order of name."""
+    return sorted(set(file_names(_written(scenario))))
 
-    def found(value: Any) -> Iterator[str]:
-        for key_, item in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(item, (dict, list)):
-                yield from found(item)
-            elif key_ in _FILES and isinstance(item, str):
-                yield item
 
-    return sorted(set(found(_written(scenario))))
+def digest_of(names: Iterable[str], folder: str | Path = ".") -> dict[str, str]:
+    """SHA-256 of what the files hold that ``names`` say from ``folder``; those not there left out.
+
+    A result is the same only as long as these are.
+    """
+    found = {}
+    for name in sorted(set(names)):
+        with suppress(OSError, ValueError):
+            if (path := Path(folder) / name).is_file():
+                with path.open("rb") as file:
+                    found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def _renamed(value: Any, files: Mapping[str, str]) -> Any:

@@ -163,6 +163,8 @@ def read_mapping(path: str | Path, what: str = "scenario") -> dict[str, Any]:
     try:
         if path.is_dir():
             raise InputError("is a folder", file=file, allowed="a YAML file")
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise InputError("not a file", file=file, allowed="a YAML file")
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise InputError(

@@ -93,6 +93,45 @@ def test_the_command_allows_them_when_asked(rooms):
     assert CliRunner().invoke(app, ["check", path]).exit_code == 2
 
 
+BASES = {
+    "roadmap": "roadmap: {{name: r, base: {base!r}, years: [2030, 2030], starts_per_year: 1, days: 1}}\n",
+    "trade": "name: t\nbase: {base!r}\naxes: {{step_s: [60, 120]}}\nmetrics: {{n: {{expression: '1'}}}}\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BASES)
+def test_a_base_elsewhere_is_refused_in_one_line_unless_allowed(rooms, kind):
+    """The rule for a scenario's files holds for the scenario that a roadmap or a trade names."""
+    craft = "spacecraft: [{name: a, orbit: {kind: dro, amplitude_km: 70000}}]\n"
+    for name in ("secret.yaml", "in/base.yaml", "in/below/base.yaml"):
+        (rooms / name).write_text(HEAD + craft)
+    (rooms / "in" / "link.yaml").symlink_to(rooms / "secret.yaml")
+    path = rooms / "in" / "x.yaml"
+
+    def check(name, *more):
+        path.write_text(BASES[kind].format(base=name))
+        ended = CliRunner().invoke(app, ["check", str(path), *more])
+        return ended.exit_code, ended.stderr
+
+    for name in ("base.yaml", "below/base.yaml", "below/../base.yaml"):
+        assert check(name) == (0, "")
+    key = {"roadmap": "roadmap.base", "trade": "base"}[kind]
+    for name in ("../secret.yaml", "/etc/hostname", "link.yaml", "away/secret.yaml"):
+        code, said = check(name)
+        assert (code, said) == (
+            2, f"{path}: {key}: {name!r} is outside the {kind}'s folder; allowed: a file beside "
+            f"the {kind} or below, or --allow-outside\n",
+        )  # fmt: skip
+        assert check(name, "--allow-outside") == (0, "") or name == "/etc/hostname"
+    os.mkfifo(rooms / "in" / "pipe")
+    for name, what in (("pipe", "not a file"), ("a\0b", "not a path"), ("below", "folder")):
+        path.write_text(BASES[kind].format(base="NAME").replace("'NAME'", json.dumps(name)))
+        ended = CliRunner().invoke(app, ["check", str(path)])
+        assert ended.exit_code == 2, ended.output
+        assert what in ended.stderr
+        assert ended.stderr.count("\n") == 1
+
+
 def test_a_program_may_name_any_file(rooms):
     asset = {"name": "a", "latitude_deg": -89, "longitude_deg": 0,
              "horizon": str(rooms / "secret.txt")}  # fmt: skip
@@ -106,7 +145,7 @@ def test_a_product_folder_has_what_it_reads(rooms):
     scenario = load_scenario(site("below/ridge.txt", rooms / "in"))
     out = rooms / "out"
     out.mkdir()
-    files = products._keep_inputs(scenario, out)
+    files = products.keep_inputs(scenario, out)
     (out / "scenario.resolved.yaml").write_text(resolved_yaml(scenario, files))
     moved = rooms / "elsewhere"
     out.rename(moved)
@@ -117,9 +156,7 @@ def test_a_product_folder_has_what_it_reads(rooms):
     assert Path(name).read_text() == RIDGE
     copy = rooms / "copy"
     copy.mkdir()
-    assert resolved_yaml(again, products._keep_inputs(again, copy)) == resolved_yaml(
-        scenario, files
-    )
+    assert resolved_yaml(again, products.keep_inputs(again, copy)) == resolved_yaml(scenario, files)
 
 
 def test_a_pipe_or_a_device_is_no_input(rooms):
@@ -398,6 +435,31 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_computed
             os._exit(2)
         os._exit(3)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_folder_held_by_another_process_is_refused_and_what_it_had_is_put_aside(tmp_path):
+    """A folder written bit by bit: one process at a time; what was finished goes only at the end."""
+    out = tmp_path / "out"
+    with products.held(out, lambda known: True):
+        (out / "manifest.json").write_text('{"maker": "cislunar-planner", "sha256": "a"}')
+        with pytest.raises(InputError, match="another process is writing"):
+            products.held(out, lambda known: True).__enter__()
+    before = content(out)
+
+    def is_killed():
+        with products.held(out, lambda k: k["sha256"] == "b"):
+            assert list(out.iterdir()) == []
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        is_killed()
+    (aside,) = (p for p in tmp_path.iterdir() if p.suffix == ".old")
+    assert content(aside) == before
+    (out / ".manifest.json.12345678.part").write_text("{")  # killed in its first write
+    with products.held(out, lambda k: k["sha256"] == "b"):
+        (out / "manifest.json").write_text('{"maker": "cislunar-planner", "sha256": "b"}')
+        os.utime(aside, (time.time() - 3600,) * 2)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
 # --- what reports show --------------------------------------------------------------------------

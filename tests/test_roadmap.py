@@ -292,3 +292,28 @@ def test_the_roadmap_of_2030_is_the_run_of_2030(evidence):
         "roadmap", "the same start and span as a run of its own", len(scores), worst, 1e-9, "frac",
         "every place and needed service of japan_2030, a day from 2030-03-01",
     )  # fmt: skip
+
+
+def test_a_roadmap_with_files_goes_anywhere_and_knows_what_they_hold(tmp_path):
+    """Its horizon comes along; another horizon under the same name is another roadmap."""
+    ridge, made = tmp_path / "in" / "ridge.txt", small(years=[2029, 2029], starts_per_year=1)
+    ridge.parent.mkdir()
+    made |= {"dates": [], "policies": [], "slips": {}}
+    made["base"]["assets"][0]["horizon"] = "ridge.txt"
+    path = ridge.with_name("r.yaml")
+    path.write_text(yaml.safe_dump({"roadmap": made}), encoding="utf-8")
+    digests, out = [], tmp_path / "out"
+    for height in (1, 60, 1):
+        ridge.write_text(f"0 {height}\n180 {height}\n")
+        roadmap = load_roadmap(path)
+        digests.append(roadmap.digest())
+        assert run_roadmap(roadmap, out, workers=1).manifest["starts_run"] == 1
+    assert digests[0] == digests[2] != digests[1]
+    moved = tmp_path / "elsewhere"
+    out.rename(moved)
+    ridge.unlink()
+    results = load_roadmap_results(moved)
+    assert results.roadmap.digest() == digests[0]
+    (moved / "runs" / "2029-1" / "scores.csv").write_text("")
+    with pytest.raises(InputError, match="its products cannot be read"):
+        load_roadmap_results(moved)

@@ -21,6 +21,7 @@ def write_report(
     PDF opens with a summary on one A4 page; slides (``pptx``) have tables and figures to paste, and
     need the extra ``office`` (InputError without it).
     """
+    from cislunar.products import write_whole
     from cislunar.text import Text
 
     out = []
@@ -28,12 +29,7 @@ def write_report(
         make = _maker(form, languages)
         for language in languages:
             target = Path(folder) / f"report.{language}.{form}"
-            part = target.with_name(f".{target.name}.part")
-            try:
-                part.write_bytes(make(results, Text(language)))
-                os.replace(part, target)
-            finally:
-                part.unlink(missing_ok=True)
+            write_whole(target, make(results, Text(language)))
             out.append(target)
     return out
 

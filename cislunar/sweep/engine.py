@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cislunar.loading import outside_allowed
+from cislunar.products import reading
 from cislunar.sweep import shared
 from cislunar.sweep.designs import label
 from cislunar.sweep.metrics import depth
@@ -75,7 +76,8 @@ def load_sweep(folder: str | os.PathLike) -> Sweep:
     arrow()
     import pandas as pd
 
-    return Sweep(folder, pd.read_parquet(folder / TABLE), manifest)
+    with reading(folder):
+        return Sweep(folder, pd.read_parquet(folder / TABLE), manifest)
 
 
 def _kinds(trade: Trade, rows: list[Values]) -> dict[str, str]:

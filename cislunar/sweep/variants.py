@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cislunar.loading import Resolver, outside_allowed, raise_all
+from cislunar.loading import Resolver, beside, raise_all
 from cislunar.scenario import Scenario, distinct, scenario_from
 from cislunar.sweep.designs import axis_values, label, variants
 from cislunar.sweep.expressions import evaluate
@@ -32,15 +32,12 @@ def read_base(trade: Trade, folder: Path, file: str | None) -> Base:
     """The base of a trade whose file is in ``folder``. Raises InputError for what is wrong."""
     where = folder.resolve()
     if isinstance(trade.base, str):
-        path = (where / trade.base).resolve()
-        if not outside_allowed() and not path.is_relative_to(where):
+        try:
+            path = beside(folder, trade.base, "trade")
+        except InputError as fault:
             raise InputError(
-                f"{trade.base!r} is outside the trade's folder",
-                file=file,
-                key="base",
-                value=trade.base,
-                allowed="a file in it or below, or --allow-outside",
-            )
+                fault.what, file=file, key="base", value=trade.base, allowed=fault.allowed
+            ) from None
         raw, where, named = read_mapping(path), path.parent, str(path)
     else:
         raw, named = dict(trade.base), file or "trade"
