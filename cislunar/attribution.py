@@ -26,6 +26,7 @@ class Shares:
     """Shares of each player (rows) in each of the keys (columns), in the value's unit.
 
     ``standard_error`` is 0 where every set was counted; of sampled orders it is that of the mean.
+    ``pairs``: what each pair of orders gave, (pairs, players, keys).
     """
 
     players: tuple[str, ...]
@@ -37,6 +38,21 @@ class Shares:
     exact: bool
     orders: int = 0
     seed: int | None = None
+    pairs: np.ndarray | None = None
+
+    @property
+    def method(self) -> str:
+        """How the shares were found, for a table: ``exact``, or how many orders were sampled."""
+        return "exact" if self.exact else f"sampled {self.orders} orders, seed {self.seed}"
+
+    def standard_error_of(self, keys: np.ndarray) -> np.ndarray:
+        """The standard error (players,) of each player's share of several keys together.
+
+        Keys share their orders, so that their errors go together and do not add as squares.
+        """
+        if self.pairs is None:
+            return np.zeros(len(self.players))
+        return _error(self.pairs[:, :, keys].sum(axis=2))
 
     def _repr_html_(self) -> str:
         import pandas as pd
@@ -50,9 +66,9 @@ class Shares:
 
 def shares(
     players: Sequence[str], value: Value, *, orders: int = 200, seed: int = 1,
-    exact_players: int = EXACT_PLAYERS,
+    exact_players: int | None = None,
 ) -> Shares:  # fmt: skip
-    """The shares of every player: exact up to ``exact_players``, else of sampled orders.
+    """The shares of every player: exact up to ``exact_players`` (16), else of sampled orders.
 
     ``value(set of names)`` gives a vector (K,) of values, one a key; that of the empty set counts
     as the zero. Sampled orders come in pairs, one the reverse of the other, from ``seed``.
@@ -74,7 +90,7 @@ def shares(
     zero = np.zeros((len(players), base.size))
     if not players:
         return Shares(players, zero, zero, zero, zero, np.zeros_like(base), True)
-    if len(players) <= exact_players:
+    if len(players) <= (EXACT_PLAYERS if exact_players is None else exact_players):
         table = np.array([
             gain(p for k, p in enumerate(players) if s >> k & 1) for s in range(2 ** len(players))
         ])  # fmt: skip
@@ -82,8 +98,11 @@ def shares(
     whole = gain(players)
     alone = np.array([gain([p]) for p in players])
     without = np.array([whole - gain(q for q in players if q != p) for p in players])
-    mean, error = _sampled(players, gain, orders, seed)
-    return Shares(players, alone, without, mean, error, whole, False, 2 * (orders // 2), seed)
+    pairs = _sampled(players, gain, orders, seed)
+    return Shares(
+        players, alone, without, pairs.mean(axis=0), _error(pairs), whole, False,
+        2 * (orders // 2), seed, pairs,
+    )  # fmt: skip
 
 
 def shapley_exact(table: np.ndarray) -> np.ndarray:
@@ -125,6 +144,11 @@ def _sampled(players, gain, orders, seed):
                 total[number[player]] += now - before
                 before = now
         pairs.append(total / 2.0)
-    found = np.array(pairs)
-    spread = found.std(axis=0, ddof=1) if len(pairs) > 1 else np.full(found.shape[1:], np.inf)
-    return found.mean(axis=0), spread / math.sqrt(len(pairs))
+    return np.array(pairs)
+
+
+def _error(pairs: np.ndarray) -> np.ndarray:
+    """The standard error of the mean over the first axis; infinite of a single pair."""
+    if len(pairs) < 2:
+        return np.full(pairs.shape[1:], np.inf)
+    return pairs.std(axis=0, ddof=1) / math.sqrt(len(pairs))

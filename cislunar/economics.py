@@ -12,11 +12,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cislunar.attribution import shares
+from cislunar.attribution import Shares, shares
 from cislunar.options import Option
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ CASH_COLUMNS = (
     "gap_hours_filled", "share_filled_frac",
 )  # fmt: skip
 YEARLY_COLUMNS = (
-    "fiscal_year", "option", "shapley_h", "shapley_share_frac", "name_en", "name_ja",
+    "fiscal_year", "option", "shapley_h", "shapley_share_frac", "standard_error_h", "method",
+    "name_en", "name_ja",
 )  # fmt: skip
 
 
@@ -144,30 +145,36 @@ def shares_by_year_frame(
     """Rows of ``attribution_by_year.csv``: hours that each option is credited with in each year.
 
     The Shapley shares of the sets in service, in proportion to their days: those of a fiscal year
-    add up to its hours in ``cash_by_fiscal_year.csv``. Arguments as for ``cash_frame``.
+    add up to its hours in ``cash_by_fiscal_year.csv``. ``standard_error_h`` is at most that: errors
+    of the sets of a year are added as if they went together. Arguments as for ``cash_frame``.
     """
     import pandas as pd
 
     named = {o.id: o for o in chosen if o.available_from and o.lifetime_years}
     spans = {i: service_days(o) for i, o in named.items()}
-    known: dict[tuple[str, ...], Any] = {}
+    known: dict[tuple[str, ...], Shares] = {}
     rows = []
     years = [year_of_day(d) for b, e in spans.values() for d in (b, e - 1e-6)]
     for year in range(min(years), max(years) + 1) if years else ():
-        hours = dict.fromkeys(named, 0.0)
+        hours, error = dict.fromkeys(named, 0.0), dict.fromkeys(named, 0.0)
+        method = "exact"
         for there, days in _pieces(spans, year_start_day(year), year_start_day(year + 1)):
             key = tuple(there)
             if key not in known:
-                known[key] = shares(key, lambda ids: np.array([filled_h(sorted(ids))])).shapley
-            for name, share in zip(there, known[key], strict=True):
-                hours[name] += float(share[0]) * days / span_days
+                known[key] = shares(key, lambda ids: np.array([filled_h(sorted(ids))]))
+            found = known[key]
+            method = method if found.exact else found.method
+            for k, name in enumerate(there):
+                hours[name] += float(found.shapley[k, 0]) * days / span_days
+                error[name] += float(found.standard_error[k, 0]) * days / span_days
         whole = sum(hours.values())
         rows += [
-            (year, i, h, h / whole if whole > LEAST_H else None, named[i].name_en, named[i].name_ja)
+            (year, i, h, h / whole if whole > LEAST_H else None, error[i], method,
+             named[i].name_en, named[i].name_ja)
             for i, h in hours.items() if h > LEAST_H
         ]  # fmt: skip
     frame = pd.DataFrame(rows, columns=list(YEARLY_COLUMNS))
-    return frame.astype({"shapley_h": "Float64", "shapley_share_frac": "Float64"})
+    return frame.astype({c: "Float64" for c in YEARLY_COLUMNS if c.endswith(("_h", "_frac"))})
 
 
 def cash_frame(

@@ -255,17 +255,16 @@ def attribution_frame(worth: Worth, found: Shares, keys: Sequence[Key]) -> pd.Da
     parts: list[tuple[str, str, Any]] = [("all", "all", np.ones(len(keys), bool))]
     parts += [("all", s, np.array([k[1] == s for k in keys])) for s in services]
     parts += [(p, s, np.array([k == (p, s) for k in keys])) for p, s in keys]
-    method = "exact" if found.exact else f"sampled {found.orders} orders, seed {found.seed}"
     rows = []
     for place, service, mask in parts:
-        whole = float(found.whole[mask].sum())
+        whole, error = float(found.whole[mask].sum()), found.standard_error_of(mask)
         for k, name in enumerate(found.players):
             share = float(found.shapley[k, mask].sum())
             rows.append((
                 name, place, service, float(found.add_one[k, mask].sum()),
                 float(found.leave_one_out[k, mask].sum()), share,
                 share / whole if whole > EPSILON_H else None,
-                float(np.sqrt((found.standard_error[k, mask] ** 2).sum())), method,
+                float(error[k]), found.method,
                 worth.pool[name].name_en, worth.pool[name].name_ja,
             ))  # fmt: skip
     frame = pd.DataFrame(rows, columns=list(ATTRIBUTION_COLUMNS))

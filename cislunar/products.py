@@ -33,8 +33,8 @@ PARTS = re.compile(r"\.lock|\..+\.[0-9a-f]{8}\.part")  # what holds a folder, wh
 FIRST_NAIF_ID = -100001  # spacecraft of a run are numbered downwards from here
 
 # decimals kept in tables, by the unit that ends the column's name
-DECIMALS = {
-    "s": 3, "frac": 6, "db": 2, "bps": 0, "bit": 0, "day": 0, "m": 3, "jpy": 6, "filled": 4,
+DECIMALS = {  # by the last word of a column, or the last two
+    "s": 3, "frac": 6, "db": 2, "bps": 0, "bit": 0, "per_day": 0, "m": 3, "jpy": 6, "filled": 4,
     "h": 4, "mean": 4, "severity": 8,
 }  # fmt: skip
 TABLES = {
@@ -69,8 +69,8 @@ def rounded(frame: pd.DataFrame) -> pd.DataFrame:
     out = frame.copy()
     for column in out.columns:
         if is_float_dtype(out[column]):
-            unit = column.rsplit("_", 1)[-1]
-            out[column] = out[column].round(DECIMALS.get(unit, 4))
+            *_, before, unit = "", *column.split("_")
+            out[column] = out[column].round(DECIMALS.get(f"{before}_{unit}", DECIMALS.get(unit, 4)))
     if {"start_s", "end_s", "duration_s"} <= set(out.columns):
         out["duration_s"] = (out["end_s"] - out["start_s"]).round(3)
     return out

@@ -78,6 +78,26 @@ def test_sampled_shares_add_up_and_lie_within_their_error():
     assert (again.shapley == sampled.shapley).all()
 
 
+def test_the_error_of_a_sum_of_keys_is_that_of_the_sum():
+    """Keys share their orders: of two that are alike the errors add up, not their squares."""
+    rng = np.random.default_rng(8)
+    players = [f"p{k}" for k in range(6)]
+    reach = {p: frozenset(rng.choice(40, size=12, replace=False).tolist()) for p in players}
+
+    def value(names):
+        filled = float(len(frozenset().union(*(reach[p] for p in names))))
+        return np.array([filled, filled, 100.0 - filled])  # alike, and opposite
+
+    found = shares(players, value, exact_players=0, orders=60)
+    one = found.standard_error[:, 0]
+    assert one.min() > 0
+    assert found.standard_error_of(np.array([True, False, False])) == pytest.approx(one)
+    assert found.standard_error_of(np.array([True, True, False])) == pytest.approx(2 * one)
+    assert found.standard_error_of(np.array([True, False, True])) == pytest.approx(0.0, abs=1e-12)
+    exact = shares(players, value)
+    assert exact.standard_error_of(np.ones(3, bool)).tolist() == [0.0] * 6
+
+
 def test_bad_games():
     with pytest.raises(InputError, match="twice"):
         shares(["a", "a"], lambda s: np.zeros(1))

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import cislunar
-from cislunar.products import MAKER, SCHEMA_VERSION, check_folder, whole_folder
+from cislunar.products import MAKER, SCHEMA_VERSION, check_folder, rounded, whole_folder
 from orbits.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -160,3 +160,10 @@ def test_a_folder_of_another_version_is_refused_in_one_line(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(InputError, match="schema_version: written by another version"):
         cislunar.load_results(tmp_path)
+
+
+def test_columns_are_rounded_by_their_unit_not_by_its_last_word():
+    frame = pd.DataFrame({"man_jpy_per_asset_day": [16.7888], "volume_bit_per_day": [3.4]})
+    assert rounded(frame).iloc[0].to_dict() == {
+        "man_jpy_per_asset_day": 16.7888, "volume_bit_per_day": 3.0,
+    }  # fmt: skip

@@ -2,13 +2,15 @@
 
 import itertools
 
+import pandas as pd
 import pytest
 
 import cislunar
-from cislunar import pipeline
+from cislunar import attribution, pipeline
 from cislunar.covering import Rules, best_set, greedy_set, hours_of, pieces_of
 from cislunar.options import add_options, read_option
 from cislunar.proposal import propose
+from cislunar.text import Text
 
 PLACE = {"operator": "jaxa", "terminals": ["user-s-medium", "afs-receiver"]}
 ORBIT = {
@@ -176,3 +178,56 @@ def test_tables_add_up(made, rerun_h):
     assert by_year.to_dict() == pytest.approx(of_year[of_year > 1e-3].to_dict(), abs=0.01)
     cash = results.cash_by_fiscal_year
     assert cash.development_oku_jpy.sum() == pytest.approx(results.portfolio.cost_oku_jpy.sum())
+
+
+def test_prices_in_the_files_follow_from_the_files(made, tmp_path):
+    """Yen an hour and an asset-day again from hours filled, cost and life, as they were written."""
+    results = made["results"]
+    results.save(tmp_path)
+    hours = pd.read_csv(tmp_path / "fills.csv").set_index("option")["gap_hours_filled"]
+    money = pd.read_csv(tmp_path / "economics.csv").set_index("option")
+    days = results.scenario.duration_days
+    priced = 0
+    for record in OPTIONS:
+        row, cost = money.loc[record["id"]], record["cost_oku_jpy"]
+        filled = hours[record["id"]] * 365.25 / days * record["lifetime_years"]
+        assert row["life_cost_oku_jpy"] == pytest.approx(cost["mid"])  # no operations are given
+        assert row["regular_flights"] == pytest.approx(cost["mid"] / 100.0, abs=1e-4)
+        if filled > 1.0:
+            priced += 1
+            yen = {k: 1e8 * cost[k] / filled for k in cost}
+            found = row["man_jpy_per_gap_hour"], row["man_jpy_per_gap_hour_high"]
+            assert found == pytest.approx((yen["mid"] / 1e4, yen["high"] / 1e4), rel=1e-3)
+            a_day = row["man_jpy_per_asset_day"]
+            assert a_day == pytest.approx(24 * yen["mid"] / 1e4, rel=1e-3)
+    assert priced >= 4
+
+
+def test_shares_of_too_many_options_are_sampled_and_say_so(made, scenario, tmp_path, monkeypatch):
+    """From the run to the files and the pages, with the limit of exact shares lowered to one."""
+    monkeypatch.setattr(attribution, "EXACT_PLAYERS", 1)
+    cislunar.run(scenario, quiet=True).save(tmp_path)
+    found = pd.read_csv(tmp_path / "attribution.csv")
+    assert set(found["method"]) == {"sampled 200 orders, seed 1"}
+    by_year = pd.read_csv(tmp_path / "attribution_by_year.csv")
+    assert "sampled 200 orders, seed 1" in set(by_year["method"])
+    assert by_year["standard_error_h"].max() > 0
+
+    def all_of(frame):
+        whole = frame[(frame["place"] == "all") & (frame["service"] == "all")]
+        return whole.set_index("option").sort_index()
+
+    exact, sampled = all_of(made["results"].attribution), all_of(found)
+    assert set(exact["method"]) == {"exact"}
+    assert float(exact["standard_error_h"].max()) == 0.0
+    whole_h = float(exact["shapley_h"].sum())
+    assert sampled["shapley_h"].sum() == pytest.approx(whole_h, abs=1e-3)  # as rounded in files
+    off = (sampled["shapley_h"] - exact["shapley_h"].astype(float)).abs()
+    assert off.max() > 1e-3
+    assert (off < 4 * sampled["standard_error_h"] + 1e-3).all()
+    for language, sentence in (("en", "200 sampled orders"), ("ja", "無作為に抽出した200通り")):
+        page = (tmp_path / f"report.{language}.html").read_text(encoding="utf-8")
+        assert page.count(sentence) == 2  # of the span, and of fiscal years
+        text = Text(language)
+        for row in sampled.to_dict("records"):
+            assert text("worth.error", error=f"{row['standard_error_h']:,.2f}") in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cislunar import catalog
@@ -76,6 +77,7 @@ def _shares(results, text: Text) -> dict[str, Any]:
     whole = frame[frame["place"] == "all"]
     rows = []
     total = whole[whole["service"] == "all"].sort_values("shapley_h", ascending=False)
+    sampled = _sampled(total, text)
     for r in total.to_dict(orient="records"):
         own = whole[(whole["option"] == r["option"]) & (whole["service"] != "all")]
         by = [
@@ -85,7 +87,8 @@ def _shares(results, text: Text) -> dict[str, Any]:
         ]
         rows.append(
             Row((
-                Cell(option_label(r, text.language), "w"), number(fmt.number(r["shapley_h"])),
+                Cell(option_label(r, text.language), "w"),
+                number(fmt.number(r["shapley_h"]), _error(r, text) if sampled else ""),
                 number(fmt.percent(r["shapley_share_frac"])), number(fmt.number(r["add_one_h"])),
                 number(fmt.number(r["leave_one_out_h"])),
                 Cell(text("list.joiner").join(by) or fmt.NONE, "m"),
@@ -97,11 +100,28 @@ def _shares(results, text: Text) -> dict[str, Any]:
              number(fmt.number(float(total["leave_one_out_h"].sum()))), Cell("")), total=True)
     )  # fmt: skip
     out = _part("shares", columns, rows, text)
-    sampled = str(total["method"].iloc[0]) != "exact"
-    if sampled:
-        worst = fmt.number(float(total["standard_error_h"].max()), 2)
-        out["lead"] += " " + text("worth.sampled", error=worst, method=total["method"].iloc[0])
-    return out
+    return _with(out, sampled, text)
+
+
+def _sampled(frame: Any, text: Text) -> str:
+    """A sentence on shares of sampled orders, empty where all are exact."""
+    some = frame[frame["method"].astype(str) != "exact"]
+    if some.empty:
+        return ""
+    orders, seed = re.findall(r"\d+", str(some["method"].iloc[0]))
+    worst = fmt.number(float(some["standard_error_h"].max()), 2)
+    return text("worth.sampled", orders=orders, seed=seed, error=worst)
+
+
+def _error(row: dict[str, Any], text: Text) -> str:
+    return text("worth.error", error=fmt.number(row["standard_error_h"], 2))
+
+
+def _with(part: dict[str, Any], sentence: str, text: Text) -> dict[str, Any]:
+    """The part with one more sentence at the end of its lead."""
+    if sentence:
+        part["lead"] += (" " if text.language == "en" else "") + sentence
+    return part
 
 
 def _frontier(results, text: Text) -> dict[str, Any]:
@@ -171,13 +191,17 @@ def _cash(results, text: Text) -> dict[str, Any]:
 
 def _by_year(results, text: Text) -> dict[str, Any]:
     rows = []
-    for year, part in results.attribution_by_year.groupby("fiscal_year"):
+    frame = results.attribution_by_year
+    sampled = _sampled(frame, text) if len(frame) else ""
+    for year, part in frame.groupby("fiscal_year"):
         each = [
             f"{r[f'name_{text.language}']} {fmt.number(r['shapley_h'])}"
+            + (f" {_error(r, text)}" if r["method"] != "exact" else "")
             for r in part.to_dict(orient="records")
         ]
         rows.append(Row((
             Cell(text("worth.year", year=int(year))),
             number(fmt.number(part["shapley_h"].sum())), Cell(text("list.joiner").join(each)),
         )))  # fmt: skip
-    return _part("by_year", ("fiscal_year", "filled", "by_option"), rows, text)
+    found = _part("by_year", ("fiscal_year", "filled", "by_option"), rows, text)
+    return _with(found, sampled, text)

@@ -198,7 +198,8 @@ def _worth():
         }),
         "attribution_by_year": pd.DataFrame({
             "fiscal_year": [2031], "option": [option], "shapley_h": [393.0],
-            "shapley_share_frac": [1.0], "name_en": ["ELFO relay"], "name_ja": ["ELFO中継衛星"],
+            "shapley_share_frac": [1.0], "standard_error_h": [0.0], "method": ["exact"],
+            "name_en": ["ELFO relay"], "name_ja": ["ELFO中継衛星"],
         }),
     }  # fmt: skip
 
