@@ -9,7 +9,7 @@ A navigation signal is a user where its antenna also serves links.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cislunar.contacts import ContactPlan
+from cislunar.contention_bound import bound_s, proof_s
 from cislunar.contention_greedy import solve_greedy
-from cislunar.contention_milp import bound_s, size_of, solve_exact
+from cislunar.contention_milp import instants_s, size_of, solve_milp
 from cislunar.contention_problem import (
     SAME_S,
     Pieces,
@@ -40,7 +41,11 @@ if TYPE_CHECKING:
     from cislunar.ranging import Ranging
     from cislunar.schema import Contention
 
-EXACT_MOST = 400  # yes-or-no decisions up to which ``auto`` solves a group of windows exactly
+EXACT_MOST = 400  # yes-or-no decisions up to which ``auto`` has a group of windows solved exactly
+SEARCH_MOST = (
+    4000  # and up to which ``exact`` looks at more instants for what is not yet proved best
+)
+PROVED_FRAC = 1e-6  # an answer this near to its bound is the best: the solver is no finer
 NAVIGATION = "navigation"
 Key = tuple[tuple[str, str], tuple[str, str]]
 
@@ -50,7 +55,8 @@ class Schedule:
     """Who is granted what: one set of spans a session, and how good that is.
 
     ``served_s`` is the objective, ``bound_s`` what no schedule can exceed. ``groups`` counts the
-    groups of windows that contend with each other, ``exact_groups`` those solved exactly.
+    groups of windows that contend with each other, ``exact_groups`` those whose answer is proved
+    best, ``greedy_groups`` those decided greedily; the rest is the best at the instants tried.
     """
 
     problem: Problem
@@ -59,6 +65,7 @@ class Schedule:
     bound_s: float
     groups: int
     exact_groups: int
+    greedy_groups: int
 
     @property
     def optimality_gap_frac(self) -> float:
@@ -69,12 +76,14 @@ class Schedule:
     def summary(self) -> str:
         """One line: how it was decided, and how far from the best it may be.
 
-        >>> Schedule(Problem((), ()), (), 90.0, 100.0, 4, 3).summary
+        >>> Schedule(Problem((), ()), (), 90.0, 100.0, 4, 3, 1).summary
         '4 groups of contending links, 3 exact and 1 greedy: at most 10.000 % below the best'
         """
+        rest = self.groups - self.exact_groups - self.greedy_groups
+        unproved = f", {rest} not proved best" if rest else ""
         return (
-            f"{self.groups} groups of contending links, {self.exact_groups} exact and "
-            f"{self.groups - self.exact_groups} greedy: at most "
+            f"{self.groups} groups of contending links, {self.exact_groups} exact{unproved} and "
+            f"{self.greedy_groups} greedy: at most "
             f"{100.0 * self.optimality_gap_frac:.3f} % below the best"
         )
 
@@ -241,9 +250,10 @@ def solve(
     """The schedule of a contention problem.
 
     Windows that nobody else wants are granted; the rest falls into groups that contend with each
-    other, each solved exactly (``auto``: up to ``exact_most`` decisions) or greedily. ``exact``
-    solves all groups exactly, however long it takes. Without ``bound`` none is sought for what is
-    decided greedily (``bound_s`` is then infinite). Raises ComputationError where the solver fails.
+    other, each solved by a program whose answer is proved best where it reaches its bound
+    (``auto``: up to ``exact_most`` decisions), or greedily. ``exact`` has every group solved by the
+    program, however long it takes. Without ``bound`` none is sought for what is decided greedily
+    (``bound_s`` is then infinite). Raises ComputationError where the solver fails.
     """
     grants: list[Intervals] = []
     windows: list[Window] = []
@@ -260,27 +270,53 @@ def solve(
     uncontested = list(grants)
     groups = _groups(problem, [w for w, wanted in zip(windows, contested, strict=True) if wanted])
     base = _by_user(problem, uncontested)
-    exact = 0
+    exact = greedy = 0
     slack = 0.0
     for group in groups:
         near = _near(problem, group, base)
         before = {u: covered_s(pieces) for u, pieces in near.items()}
-        best = None
-        if method == "exact" or (method == "auto" and size_of(problem, group, near) <= exact_most):
-            found, best = solve_exact(problem, group, near)
-            exact += 1
-            found = solve_greedy(problem, group, near, found)  # what is left over harms nobody
+        cuts = instants_s(problem, group, near, 1)
+        if method == "exact" or (method == "auto" and size_of(group, cuts) <= exact_most):
+            found, short = _proved(
+                problem, group, near, before, SEARCH_MOST if method == "exact" else exact_most
+            )
+            exact += short == 0.0
         else:
             found = solve_greedy(problem, group, near)
-        reached = _gain(problem, found, near, before)
-        limit = reached if best is None else max(best, reached)
-        if best is None:
             limit = bound_s(problem, group, near) if bound else np.inf
-        slack += max(0.0, limit - reached)
+            short = max(0.0, limit - _gain(problem, found, near, before))
+            greedy += 1
+        slack += short
         for index, spans in found.items():
             grants[index] = grants[index] | spans
     reached = served_s(problem, grants)
-    return Schedule(problem, tuple(grants), reached, reached + slack, len(groups), exact)
+    return Schedule(problem, tuple(grants), reached, reached + slack, len(groups), exact, greedy)
+
+
+def _proved(
+    problem: Problem,
+    group: Sequence[Window],
+    near: Mapping[str, Pieces],
+    before: Mapping[str, float],
+    most: int,
+) -> tuple[dict[int, Intervals], float]:
+    """Grants of a group by the program, and how far they may be below the best (s; 0: proved).
+
+    Instants are added until the answer reaches its bound, none are left to add (either proves it),
+    or the program would have more than ``most`` decisions.
+    """
+    limit = proof_s(problem, group, near, instants_s(problem, group, near, 0))
+    depth, cuts = 1, instants_s(problem, group, near, 1)
+    while True:
+        found = solve_milp(problem, group, near, cuts)
+        found = solve_greedy(problem, group, near, found)  # what is left over harms nobody
+        short = limit - _gain(problem, found, near, before)
+        more = instants_s(problem, group, near, depth + 1)
+        if short <= PROVED_FRAC * limit or more.size == cuts.size:
+            return found, 0.0
+        if size_of(group, more) > most:
+            return found, short
+        depth, cuts = depth + 1, more
 
 
 def _contested(problem: Problem, windows: Sequence[Window]) -> list[bool]:
@@ -353,7 +389,9 @@ def _near(problem: Problem, group: Sequence[Window], base: dict[str, Pieces]) ->
     return out
 
 
-def _gain(problem: Problem, grants, base: dict[str, Pieces], before: dict[str, float]) -> float:
+def _gain(
+    problem: Problem, grants, base: Mapping[str, Pieces], before: Mapping[str, float]
+) -> float:
     """The objective of grants beyond what ``base`` serves, s."""
     parts: dict[str, list[Pieces]] = {}
     priority = {}
@@ -384,7 +422,7 @@ def contend(
     """
     nodes = tuple(nodes)
     if rules is None or rules.method == "none":
-        return Contended(plan, Schedule(Problem((), ()), (), 0.0, 0.0, 0, 0))
+        return Contended(plan, Schedule(Problem((), ()), (), 0.0, 0.0, 0, 0, 0))
     problem, session = build_problem(plan, nodes, rules)
     schedule = solve(problem, rules.method, bound=bound)
     navigation = {

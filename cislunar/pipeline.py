@@ -285,6 +285,7 @@ def _contention(contended: Contended) -> dict[str, Any]:
             "optimality_gap_frac": schedule.optimality_gap_frac,
             "groups": schedule.groups,
             "exact_groups": schedule.exact_groups,
+            "greedy_groups": schedule.greedy_groups,
             "contacts_wanted": len(contended.plan.wanted),
         }
     }

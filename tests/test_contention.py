@@ -5,7 +5,9 @@ import pytest
 
 from cislunar.contacts import ContactPlan
 from cislunar.contention import build_problem, contend, navigating, pools_of, solve
-from cislunar.contention_problem import Pool, Problem, Session, served_s
+from cislunar.contention_bound import proof_s
+from cislunar.contention_milp import instants_s
+from cislunar.contention_problem import Pool, Problem, Session, Window, served_s
 from cislunar.nodes import Node
 from cislunar.ranging import Ranging
 from cislunar.schema import Aperture, Contention, Terminal
@@ -44,8 +46,9 @@ def faults(problem, grants):
                     by_partner[partner] = by_partner.get(partner, Intervals()) | spans
         events = []
         for spans in by_partner.values():
-            for a, b in spans:
-                events += [(a - problem.set_up_s + 1e-6, 1), (b - 1e-6, -1)]
+            # a beam is not set up anew for the partner that it has
+            for a, b in Intervals(spans.start_s - problem.set_up_s, spans.end_s):
+                events += [(a + 1e-6, 1), (b - 1e-6, -1)]
         busy = 0
         for _, change in sorted(events):
             busy += change
@@ -157,6 +160,32 @@ def test_one_aperture_for_two_bands_serves_one_partner_on_both():
     assert not faults(apart, found.grants)
 
 
+def test_a_chain_of_tight_contacts_is_followed_to_its_end():
+    """'high' begins at 10, so the beam turns from 8; 'mid' lasts 5-8, so 'first' stops at 3.
+
+    'first' could go on to 4.2, worth 2.4, but then 'mid', worth 3, has no 3 s left. Its end, 3,
+    is a set-up, a least contact and a set-up away from the edge at 10.
+    """
+    problem = Problem(
+        [
+            session("first", [(0, 4.2)], [0], priority=2.0),
+            session("mid", [(0, 8.7)], [0]),
+            session("high", [(10, 20)], [0], priority=5.0),
+        ],
+        [Pool("relay", "beam", 1)],
+        set_up_s=2.0,
+        minimum_contact_s=3.0,
+    )
+    schedule = solve(problem)
+    assert [g.pairs() for g in schedule.grants] == [[(0.0, 3.0)], [(5.0, 8.0)], [(10.0, 20.0)]]
+    assert schedule.served_s == pytest.approx(6.0 + 3.0 + 50.0)
+    assert (schedule.groups, schedule.exact_groups) == (1, 1)
+    shallow = solve(problem, exact_most=20)  # too few decisions to look that far
+    assert not faults(problem, shallow.grants)
+    assert shallow.served_s < schedule.served_s <= shallow.bound_s
+    assert shallow.exact_groups == 0
+
+
 # --- against brute force ---------------------------------------------------------------------
 
 
@@ -182,14 +211,20 @@ def random_problem(rng, set_up, least, capacity=None, size=11):
 @pytest.mark.parametrize(("set_up", "least"), [(0, 0), (2, 0), (0, 3), (1, 2)])
 def test_exact_equals_brute_force(set_up, least, evidence):
     rng = np.random.default_rng(100 * set_up + least)
-    worst, count = 0.0, 8
+    worst, count = 0.0, 16
     for _ in range(count):
         problem = random_problem(rng, set_up, least)
         exact, greedy = solve(problem, "exact"), solve(problem, "greedy")
         best = brute_force(problem)
+        windows = [
+            Window(k, a, b) for k in range(len(problem.sessions)) for a, b in problem.windows(k)
+        ]
+        limit = proof_s(problem, windows, {}, instants_s(problem, windows, {}, 0))
+        assert limit >= best - 1e-6  # of any schedule, whenever it changes
         worst = max(worst, abs(exact.served_s - best))
         assert not faults(problem, exact.grants)
         assert not faults(problem, greedy.grants)
+        assert exact.exact_groups == exact.groups  # proved, not only found
         assert greedy.served_s <= exact.served_s + 1e-9
         assert exact.served_s <= greedy.bound_s + 1e-6
         assert exact.served_s == pytest.approx(served_s(problem, exact.grants))

@@ -51,12 +51,15 @@ def _contention(results, text) -> str:
 
 
 def decided_words(results) -> dict[str, Any] | None:
-    """How contention was decided: groups, those exact, the gap in %; None where it was not."""
+    """How contention was decided: groups, how many in which way, the gap in %; None: it was not."""
     decided = results.manifest.get("contention")
     if decided is None:
         return None
     gap = f"{100.0 * decided['optimality_gap_frac']:.1f}"
-    return {"groups": decided["groups"], "exact": decided["exact_groups"], "gap": gap}
+    return {
+        "groups": decided["groups"], "exact": decided["exact_groups"],
+        "greedy": decided["greedy_groups"], "gap": gap,
+    }  # fmt: skip
 
 
 def _supply(results, text):
