@@ -1,8 +1,8 @@
 """What is left when a node, a nation or an operator is lost, or when nodes fail at random.
 
 A loss takes a node's contacts out of the plan and scores what is left; geometry, links and the
-schedule of contacts are those of the run, nothing is replanned. A lost asset is not asked: losses
-are of spacecraft and Earth stations, and of nothing else. Services are those of ``comms``: what
+schedule of contacts are those of the run, nothing is replanned. Losses are of spacecraft, Earth
+stations and assets that serve others on the ground; one that is lost is not asked itself. Services are those of ``comms``: what
 is needed, and relay for every place with terminals. A gap is an unserved interval within the span.
 """
 
@@ -149,7 +149,7 @@ class Supply:
         self.nodes = [_asking_relay(n) for n in nodes]
         self.table = table_of(plan, [n.name for n in nodes])
         self.span_s = self.table.span_s
-        self.suppliers = [n for n in self.nodes if n.kind in SUPPLY]
+        self.suppliers = [n for n in self.nodes if supplies(n)]
         self.base = self.served(self.table)
 
     def served(self, table: ContactTable) -> dict[tuple[str, str], Intervals]:
@@ -169,8 +169,11 @@ class Supply:
         supply = {n.name for n in self.suppliers}
         rows = []
         for lost, names in groups.items():
-            left = self.served(self.without(set(names) & supply))
+            gone = set(names) & supply
+            left = self.served(self.without(gone))
             for (asset, service), before in self.base.items():
+                if asset in gone:
+                    continue
                 now = left[asset, service]
                 rows.append((
                     case, lost, asset, service, now.total_s / self.span_s,
@@ -224,12 +227,12 @@ def _asking_relay(node):
     return replace(node, needs=(*node.needs, Need(service="relay")))
 
 
-def nation_members(results, kinds: Iterable[str] = SUPPLY) -> dict[str, list[str]]:
-    """The spacecraft and stations of each nation, by code; those of ESA's states are "Europe".
+def nation_members(results, kinds: Iterable[str] | None = None) -> dict[str, list[str]]:
+    """The nodes of each nation that others rest on, by code; those of ESA's states are "Europe".
 
     A node's nation is the first code of its record (the operator's, before the host country's),
     else the nation of most of its operator's records in the catalogue; without either it is in
-    no group. ``kinds`` of node are asked; ``results`` is a run or a situation.
+    no group. All nodes of ``kinds`` are asked where it is given; ``results`` is a run or a situation.
     """
     scenario = results.scenario
     own = {
@@ -240,7 +243,7 @@ def nation_members(results, kinds: Iterable[str] = SUPPLY) -> dict[str, list[str
     of_operator = operator_nations()
     found: dict[str, list[str]] = {}
     for node in results.nodes:
-        if node.kind not in kinds:
+        if not (supplies(node) if kinds is None else node.kind in kinds):
             continue
         code = own.get(node.name) or own.get(node.constellation) or of_operator.get(node.operator)
         if code:
@@ -249,11 +252,16 @@ def nation_members(results, kinds: Iterable[str] = SUPPLY) -> dict[str, list[str
     return dict(sorted(found.items()))
 
 
+def supplies(node: Any) -> bool:
+    """True for what others' services rest on: spacecraft, stations, assets that serve others."""
+    return node.kind in SUPPLY or bool(getattr(node, "serves_radius_km", None))
+
+
 def operator_members(nodes: Iterable[Any]) -> dict[str, list[str]]:
-    """The spacecraft and stations of each operator."""
+    """The spacecraft, stations and assets that serve others of each operator."""
     found: dict[str, list[str]] = {}
     for node in nodes:
-        if node.kind in SUPPLY and node.operator:
+        if supplies(node) and node.operator:
             found.setdefault(node.operator, []).append(node.name)
     return dict(sorted(found.items()))
 

@@ -82,6 +82,36 @@ def test_what_each_loss_leaves(results):
     assert row.base_availability_frac == 1.0
 
 
+def test_a_tower_that_serves_others_can_be_lost_and_is_then_not_asked():
+    nodes = (
+        Node("rover", "asset", "jaxa", terminals=("x",)),
+        Node("tower", "asset", "nasa", terminals=("x",), serves_radius_km=20.0),
+        Node("usuda", "station", "jaxa", terminals=("x",)),
+    )
+    rows = [
+        ("1", "rover", "tower", 0, 36000, 1e6, 0.0), ("2", "tower", "usuda", 0, 36000, 1e6, 0.0),
+        ("3", "rover", "usuda", 0, 9000, 1e6, 0.0),
+    ]  # fmt: skip
+    plan = ContactTable.of_rows(rows, span_s=SPAN_S, epoch=EPOCH)
+    scenario = SimpleNamespace(assets=[SimpleNamespace(name="tower", nation="US")])
+    found = resilience(SimpleNamespace(plan=plan, nodes=nodes, scenario=scenario))
+    table = found.losses.set_index(["case", "lost", "asset", "service"])
+    for case, lost in (("node", "tower"), ("nation", "US"), ("operator", "nasa")):
+        row = table.loc[(case, lost, "rover", "relay")]
+        assert row.availability_frac * SPAN_S == 9000
+        assert row.lost_h == pytest.approx(7.5)
+        assert (case, lost, "tower", "relay") not in table.index
+    assert table.loc[("node", "usuda", "tower", "relay")].availability_frac == 0
+    assert ("node", "rover", "tower", "relay") not in table.index  # nobody rests on a rover
+    rates = {"tower": FailureRate(100.0, 10.0)}
+    assert (
+        resilience(
+            SimpleNamespace(plan=plan, nodes=nodes, scenario=scenario), rates, draws=3
+        ).failures
+        is not None
+    )
+
+
 def test_the_dearest_loss_comes_first_by_weight(results):
     critical = resilience(results).critical
     nodes = critical[critical["case"] == "node"]
