@@ -2,8 +2,9 @@
 
 A loss takes a node's contacts out of the plan and scores what is left; geometry, links and the
 schedule of contacts are those of the run, nothing is replanned. Losses are of spacecraft, Earth
-stations and assets that serve others on the ground; one that is lost is not asked itself. Services are those of ``comms``: what
-is needed, and relay for every place with terminals. A gap is an unserved interval within the span.
+stations and assets that serve others on the ground; one that is lost is not asked itself. Services
+are those of ``comms``: what is needed, and relay for every place with terminals. A gap is an
+unserved interval within the span.
 """
 
 from __future__ import annotations
@@ -232,7 +233,7 @@ def nation_members(results, kinds: Iterable[str] | None = None) -> dict[str, lis
 
     A node's nation is the first code of its record (the operator's, before the host country's),
     else the nation of most of its operator's records in the catalogue; without either it is in
-    no group. All nodes of ``kinds`` are asked where it is given; ``results`` is a run or a situation.
+    no group. All nodes of ``kinds`` are asked where it is given; ``results``: a run or a situation.
     """
     scenario = results.scenario
     own = {
