@@ -253,6 +253,9 @@ def level_intervals(tracks: Tracks, code: int, a: str, b: str, level: float, **p
     return scan(tracks, code, a, b, [level], **parts).at_least(level)
 
 
+FRAME_COLUMNS = ("a", "b", "start_s", "end_s", "start_utc", "end_utc", "opens_by", "closes_by")
+
+
 def access_frame(access: Mapping[tuple[str, str], PairAccess], epoch):
     """The access table of the product folder, as a pandas DataFrame sorted by pair and start."""
     import pandas as pd

@@ -201,6 +201,28 @@ def test_a_function_may_fail_for_some_variants(tmp_path):
     assert done.manifest["failed"] == 1
 
 
+def test_numbers_that_do_not_exist_are_empty_and_mixed_values_have_a_column(tmp_path):
+    """An expression of a figure without a value has none; null stands beside a number in text."""
+    base = BASE | {"constellations": [BASE["constellations"][0] | {"planes": 1}]}
+    made = trade_from({
+        "name": "n", "base": base,
+        "axes": {"per_plane": {"key": "constellations.lnss.per_plane", "values": [1, 4]},
+                 "reach": {"key": "constellations.lnss.max_range_km", "values": [None, 50000]},
+                 "huge": {"key": [], "values": [10**20]}},
+        "metrics": {"seen": METRICS["seen"], "pdop": METRICS["pdop_p50"],
+                    "twice": {"expression": "2 * pdop"}},
+        "objectives": {"seen": "max", "twice": "min"},
+    })  # fmt: skip
+    done = sweep(made, tmp_path / "n", workers=1, quiet=True)
+    table = done.table
+    assert table["error"].isna().all()
+    assert table["reach"].tolist() == ["null", "50000", "null", "50000"]
+    assert table["huge"].tolist() == [1e20] * 4
+    assert table["twice"].isna().tolist() == [True, True, False, False]
+    assert (table["twice"][2:] == 2 * table["pdop"][2:]).all()
+    assert done.manifest["pareto"] == [2, 3]  # those without a value have no place on the front
+
+
 def _own(results):
     count = len(results.trajectories)
     return count / (1 if count < 8 else 0)
@@ -281,6 +303,27 @@ def test_a_search_is_the_same_for_its_seed_and_is_resumed_exactly(tmp_path, monk
     again = sweep(trade_from(OPTIMISE), tmp_path / "b", workers=1, quiet=True, resume=True)
     pd.testing.assert_frame_equal(again.table, done.table)
     assert load_sweep(tmp_path / "b").manifest["hypervolume"] == done.manifest["hypervolume"]
+
+
+def test_a_search_that_lost_a_worker_goes_on_as_one_that_did_not(tmp_path, monkeypatch):
+    """Its next generation is not bred before the lost variant is there: the same table after."""
+    from cislunar.sweep import engine
+    from orbits.errors import ComputationError
+
+    done = sweep(trade_from(OPTIMISE), tmp_path / "a", workers=1, quiet=True)
+    real = engine.Runner._keep
+
+    def lose(self, row, values, key):
+        if row["variant"] == 5:
+            row |= {"metrics": {}, "error": "its worker was lost", "error_kind": "lost"}
+        real(self, row, values, key)
+
+    monkeypatch.setattr(engine.Runner, "_keep", lose)
+    with pytest.raises(ComputationError, match="1 variants are not computed"):
+        sweep(trade_from(OPTIMISE), tmp_path / "b", workers=1, quiet=True)
+    monkeypatch.setattr(engine.Runner, "_keep", real)
+    again = sweep(trade_from(OPTIMISE), tmp_path / "b", workers=1, quiet=True, resume=True)
+    pd.testing.assert_frame_equal(again.table, done.table)
 
 
 def test_tables_are_brought_together_as_said(tmp_path):

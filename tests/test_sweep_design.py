@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cislunar.sweep.designs import axis_values, from_unit, variants
+from cislunar.sweep.designs import axis_values, from_unit, left_out, settled, variants
 from cislunar.sweep.expressions import evaluate, parse
 from cislunar.sweep.trade import Axis, Trade, trade_from
 from cislunar.sweep.variants import put, read_base, scenario_of
@@ -46,6 +46,7 @@ def test_factorial_has_every_combination_once_and_meets_its_constraints():
     by_hand = sum(4 for p in (1, 2, 3) for n in (2, 3, 4, 5) if p * n <= 8)
     assert len(kept) == by_hand
     assert all(v["planes"] * v["per_plane"] <= 8 for v in kept)
+    assert left_out(trade(axes=AXES), kept) == 48 - by_hand
 
 
 @settings(max_examples=25, deadline=None)
@@ -85,7 +86,37 @@ def test_monte_carlo_draws_what_it_says_and_the_same_for_a_seed():
     assert found != variants(trade(axes=axes, design=design | {"seed": 4}, constraints=["y != 2"]))
 
 
+def test_whole_numbers_even_in_ratio_are_drawn_so():
+    """The share of n is log((n + 1) / n) of the whole, not 1 / 100."""
+    axes = {"n": {"key": [], "between": [1, 100], "scale": "log", "whole": True}}
+    design = {"kind": "latin-hypercube", "samples": 5000, "seed": 1}
+    drawn = np.array([v["n"] for v in variants(trade(axes=axes, design=design))])
+    assert (drawn.min(), drawn.max()) == (1, 100)
+    for n in (1, 2, 3, 10):
+        share = math.log((n + 1) / n) / math.log(101)
+        assert (drawn == n).mean() == pytest.approx(share, abs=3e-4)
+
+
+AXIS_KINDS = [
+    {"values": ["a", "b", "c"]}, {"range": [2, 8, 2]}, {"seeds": 5}, {"between": [1.5, 7.2], "whole": True},
+    {"between": [1, 300], "whole": True, "scale": "log"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("made", AXIS_KINDS)
+def test_a_settled_share_gives_the_same_value_and_is_one_for_each(made):
+    axis = Axis(**made)
+    shares = np.linspace(0.0, 1.0 - 1e-9, 3001)
+    pairs = {(from_unit(axis, s), round(settled(axis, s), 12)) for s in shares}
+    assert len(pairs) == len({value for value, _ in pairs}) == len({share for _, share in pairs})
+    assert all(from_unit(axis, share) == value for value, share in pairs)
+
+
 def test_axes_list_what_they_say():
+    assert axis_values(Axis(range=(0.0, 1.0, 0.1)))[3] == 0.3  # not 0.30000000000000004
+    assert axis_values(Axis(linear=(0.1, 0.7, 7)))[2] == 0.3
+    assert axis_values(Axis(linear=(1 / 3, 2 / 3, 3)))[::2] == [1 / 3, 2 / 3]
+    assert axis_values(Axis(range=(1, 10, 4))) == [1, 5, 9]
     assert axis_values(Axis(range=(0.0, 1.0, 0.1)))[-1] == pytest.approx(1.0)
     assert len(axis_values(Axis(range=(0.0, 1.0, 0.1)))) == 11
     assert axis_values(Axis(range=(5, 1, -2))) == [5, 3, 1]
@@ -179,6 +210,15 @@ def test_no_text_does_anything_but_give_a_value_or_a_fault(text):
         ({"axes": AXES, "objectives": {"no": "min"}}, "objectives.no: 'no' is not a metric"),
         ({"axes": AXES, "design": {"kind": "grid"}}, "design.kind: 'grid' is not one of"),
         ({"axes": AXES, "speed": 1}, "speed: unknown key"),
+        ({"axes": {"key": [1, 2]}}, "axes.key: every sweep has a column 'key'"),
+        ({"axes": AXES, "metrics": {"error": METRICS["seen"]}}, "metrics.error: every sweep has"),
+        (
+            {
+                "axes": {"n": {"between": [1.2, 1.8], "whole": True}},
+                "design": {"kind": "monte-carlo", "samples": 2, "seed": 1},
+            },
+            "no whole number is in",
+        ),
     ],
 )
 def test_faults_of_a_trade_are_one_line_each_with_file_and_key(change, said):
@@ -210,6 +250,22 @@ def test_check_tells_what_is_wrong_before_anything_runs(tmp_path):
          "outside the scenario's folder"),
         ({"constraints": ["planes > 9"]}, "no variant meets the constraints"),
         ({"metrics": {"a": {"function": "no_such_module_at_all:f"}}}, "cannot be had"),
+        ({"metrics": {"a": {"of": "comm_scores.latency_p51_s", "how": "mean"}}},
+         "metrics.a.of: no column 'latency_p51_s'"),
+        ({"metrics": {"a": {"of": "gaps.duration_s", "how": "sum", "where": {"plaice": "x"}}}},
+         "metrics.a.where: no column 'plaice'"),
+        ({"metrics": {"a": {"of": "comm_scores.verdict", "how": "count",
+                            "where": {"service": "realy"}}}}, "no service 'realy'"),
+        ({"metrics": {"a": METRICS["seen"] | {"region": "sauth-cap"}}}, "no region 'sauth-cap'"),
+        ({"base": BASE | {"regions": []}}, "metrics.seen.of: the base has no region to map"),
+        ({"metrics": {"a": {"cost_oku_jpy": {"lns": 1}}}}, "no node is called 'lns'; allowed: lnss"),
+        ({"metrics": {"a": {"cost_oku_jpy": {"lnss": "no-option"}}}}, "'no-option' is no option"),
+        ({"axes": AXES | {"z": {"key": "constellations.lnss.orbit", "values": [
+            {"kind": "dro", "amplitude_km": 70000}]}}}, "axes.e.key: 'e' changes nothing"),
+        ({"axes": {"e": AXES["e"] | {"linear": [0.8, 0.9, 4]}}}, "the first variant (e: 0.8) is refu"),
+        ({"axes": {"e": {"key": AXES["e"]["key"], "between": [0.3, 0.6]}}, "constraints": ["e > 1"],
+          "objectives": {"seen": "max"}, "design": {"kind": "nsga2", "population": 4,
+          "generations": 2, "seed": 1}}, "no draw meets the constraints"),
     ]:  # fmt: skip
         done = _check(tmp_path, good | change)
         assert done.exit_code == 2, (change, done.output)
@@ -217,6 +273,20 @@ def test_check_tells_what_is_wrong_before_anything_runs(tmp_path):
         assert len(line) == 1, line
         assert said in line[0]
         assert line[0].startswith(f"{tmp_path / 't.yaml'}: ")
+
+
+def test_a_variant_that_cannot_be_does_not_refuse_the_others(tmp_path):
+    """The first, by itself, is no orbit; so is the corner of a space that constraints cut off."""
+    first = {"axes": {"e": AXES["e"] | {"linear": [0.9, 0.4, 4]}}}
+    corner = {
+        "axes": {"a": {"key": "constellations.0.orbit.semi_major_axis_km", "between": [1500, 9000]},
+                 "n": {"key": "constellations.0.per_plane", "between": [1.5, 4], "whole": True}},
+        "constraints": ["a > 5000"], "objectives": {"seen": "max"},
+        "design": {"kind": "nsga2", "population": 4, "generations": 2, "seed": 1},
+    }  # fmt: skip
+    for change in (first, corner):
+        done = _check(tmp_path, {"name": "t", "base": BASE, "metrics": METRICS} | change)
+        assert done.exit_code == 0, done.output
 
 
 def test_schema_names_every_key_of_a_trade():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,80 @@ def test_a_search_comes_near_a_front_that_is_known():
     optimise.optimise(made, Runner())
     costs = np.array([[r["f1"], r["f2"]] for r in Runner.rows.values()])
     assert hypervolume(costs, [1.0, 1.0]) > 0.97 * (1.0 - 1.0 / 3.0)
+
+
+def test_a_search_does_not_fill_up_with_what_is_equally_good():
+    """Whole numbers whose worst have hundreds of ties: the best of each count is found,
+    and few of the variants are spent on ties."""
+    from cislunar.sweep import optimise
+
+    axes = {"planes": {"key": [], "between": [1, 4], "whole": True},
+            "each": {"key": [], "values": [2, 3, 4, 5, 6]},
+            "a": {"key": [], "between": [0, 1]}, "e": {"key": [], "between": [0.3, 0.7]}}  # fmt: skip
+    made = trade_from({
+        "name": "ties", "base": {}, "axes": axes, "constraints": ["planes * each <= 12"],
+        "metrics": {n: {"expression": "a"} for n in ("count", "served")},
+        "objectives": {"count": "min", "served": "max"},
+        "design": {"kind": "nsga2", "population": 40, "generations": 12, "seed": 5},
+    })  # fmt: skip
+
+    def served(v):
+        n = v["planes"] * v["each"]
+        some = (n - 3 + 2 * v["e"] - 3 * abs(v["a"] - 0.8) - 3 * (v["planes"] == 1)) / 6
+        return n, float(np.clip(some, 0.0, 1.0))
+
+    class Runner:
+        rows: dict = {}  # noqa: RUF012
+
+        def run(self, wanted):
+            for number, v in wanted:
+                count, share = served(v)
+                self.rows[number] = {"count": float(count), "served": share}
+
+    optimise.optimise(made, Runner())
+    found = np.array([[r["count"], -r["served"]] for r in Runner.rows.values()])
+    best = [
+        [n, -s]
+        for planes, each in itertools.product(range(1, 5), range(2, 7))
+        for n, s in [served({"planes": planes, "each": each, "a": 0.8, "e": 0.7})]
+        if planes * each <= 12
+    ]
+    reference = [13.0, 0.0]
+    assert hypervolume(found, reference) > 0.98 * hypervolume(np.array(best), reference)
+    assert (found[:, 1] == 0.0).mean() < 0.25
+
+
+def test_orbits_that_the_ready_lnss_trades_leave_out_strike_the_moon():
+    """The rule of Lidov (1961) in their constraints against flights of two years in DE440."""
+    from types import SimpleNamespace
+
+    from cislunar.trajectories import initial_state
+    from orbits.ephemeris import De440
+    from orbits.epoch import Epoch
+    from orbits.errors import ImpactError
+    from orbits.propagate import ForceModel, propagate
+
+    ephemeris, start = De440.open(), Epoch.parse("2030-03-01T00:00:00 UTC")
+    made = [load_trade(p) for p in TRADES if p.stem.startswith("lnss_")]
+    t_s = np.arange(0.0, 730 * 86400.0, 3600.0)
+    for a, e, i, stays in [(6541.4, 0.6, 56.2, True), (8500.0, 0.56, 60.0, True),
+                           (9000.0, 0.5, 65.0, False), (9447.0, 0.56, 69.15, False)]:  # fmt: skip
+        values = {"planes": 2, "per_plane": 4, "e": e, "i_deg": i, "a_km": a}
+        assert [t.meets(values) for t in made] == [stays] * 2
+        orbit = SimpleNamespace(
+            kind="keplerian", frame="MOON_OP", semi_major_axis_km=a, eccentricity=e, epoch=None,
+            inclination_deg=i, raan_deg=0, argument_of_periapsis_deg=90, mean_anomaly_deg=180,
+        )  # fmt: skip
+        state, _ = initial_state(orbit, start, ephemeris)
+        try:
+            flown = propagate(state, start, t_s, ForceModel(degree=8), ephemeris)
+        except ImpactError:
+            assert not stays
+            continue
+        assert stays
+        least_km = np.linalg.norm(flown.states[:, :3], axis=1).min()
+        other = math.sqrt(1 - 5 / 3 * math.cos(math.radians(i)) ** 2)
+        assert least_km == pytest.approx(a * (1 - other), rel=0.03)
 
 
 def test_a_report_escapes_what_comes_from_the_file_and_shows_what_was_found(tmp_path):

@@ -28,15 +28,25 @@ def axis_values(axis: Axis) -> list[Any]:
     if axis.range is not None:
         first, last, step = axis.range
         count = math.floor((last - first) / step * (1.0 + 1e-12) + 1e-9) + 1
-        found = [first + step * k for k in range(count)]
+        found = [first, *(_plain(first + step * k) for k in range(1, count))]
     elif axis.linear is not None:
-        found = np.linspace(*axis.linear).tolist()
+        found = _between(np.linspace(*axis.linear), axis.linear)
     elif axis.log is not None:
-        found = [float(f"{v:.15g}") for v in np.geomspace(*axis.log)]
+        found = _between(np.geomspace(*axis.log), axis.log)
     else:
         raise InputError("a range without a number of values", allowed="a drawn design")
     whole = axis.whole or all(v == int(v) for v in (axis.range or (0.5,)))
     return list(dict.fromkeys(round(v) for v in found)) if whole else found
+
+
+def _plain(value: float) -> float:
+    """0.3, where arithmetic gives 0.30000000000000004: values that a table can be asked for."""
+    return float(f"{value:.15g}")
+
+
+def _between(values: np.ndarray, given: tuple[float, float, int]) -> list[float]:
+    first, last, count = given
+    return [first, *map(_plain, values[1:-1].tolist()), last] if count > 1 else [first]
 
 
 def from_unit(axis: Axis, share: float) -> Any:
@@ -54,6 +64,8 @@ def from_unit(axis: Axis, share: float) -> Any:
         low, high = axis.between
         if axis.whole:
             low, high = math.ceil(low), math.floor(high)
+            if axis.scale == "log":  # n has the part of the range from n to n + 1, in ratio
+                return min(high, math.floor(low * ((high + 1) / low) ** share))
             return min(high, low + math.floor(share * (high - low + 1)))
         if axis.scale == "log":
             return low * (high / low) ** share
@@ -82,6 +94,58 @@ def variants(trade: Trade) -> list[dict[str, Any]]:
             "no variant meets the constraints",
             key="constraints",
             allowed="constraints that leave a variant",
+        )
+    return found
+
+
+def settled(axis: Axis, share: float) -> float:
+    """The middle of all shares that give the same value; the share itself on a continuous axis.
+
+    >>> settled(Axis(values=("a", "b")), 0.1), settled(Axis(between=(1, 4), whole=True), 0.9)
+    (0.25, 0.875)
+    """
+    if axis.values is None and axis.continuous and not axis.whole:
+        return share
+    if axis.normal is not None:
+        return share
+    if axis.between is None:
+        count = len(axis_values(axis))
+        return (min(count - 1, math.floor(share * count)) + 0.5) / count
+    low, high = math.ceil(axis.between[0]), math.floor(axis.between[1])
+    place = from_unit(axis, share) + 0.5
+    if axis.scale == "log":
+        return math.log(place / low) / math.log((high + 1) / low)
+    return (place - low) / (high - low + 1)
+
+
+def left_out(trade: Trade, found: list[dict[str, Any]]) -> int:
+    """How many combinations of a design broke a constraint; 0 where none are drawn in vain."""
+    design: Any = trade.design
+    if design.kind == "factorial":
+        return math.prod(len(axis_values(a)) for a in trade.axes.values()) - len(found)
+    if design.kind == "latin-hypercube":
+        return design.samples - len(found)
+    return len(design.rows) - len(found) if design.kind == "rows" else 0
+
+
+def searched(trade: Trade, count: int) -> list[dict[str, Any]]:
+    """A few points of a search's space that meet its constraints; InputError if there are none.
+
+    The search draws its own: these are only to be looked at.
+    """
+    rng = np.random.default_rng(0)
+    found: list[dict[str, Any]] = []
+    for _ in range(round(1.0 / LEAST_ACCEPTED) * 3):
+        point = _point(trade, rng.random(len(trade.axes)))
+        if meets(trade, point):
+            found.append(point)
+        if len(found) == count:
+            return found
+    if not found:
+        raise InputError(
+            "no draw meets the constraints",
+            key="constraints",
+            allowed="constraints that a draw in a thousand meets",
         )
     return found
 

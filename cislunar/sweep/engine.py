@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import sys
 import time
@@ -14,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cislunar.loading import outside_allowed
-from cislunar.products import reading
-from cislunar.sweep import shared
-from cislunar.sweep.designs import label
+from cislunar.products import read_manifest, reading
+from cislunar.sweep.designs import axis_values, label, left_out
+from cislunar.sweep.identity import files_hash, identity
 from cislunar.sweep.metrics import depth
-from cislunar.sweep.one import row_of
+from cislunar.sweep.one import RETRY, row_of
 from cislunar.sweep.pareto import costs_of, hypervolume, nondominated, reference_point
-from cislunar.sweep.store import TABLE, Store, arrow, read_manifest
+from cislunar.sweep.store import TABLE, Store, arrow
 from cislunar.sweep.trade import Trade
-from cislunar.sweep.variants import check_trade, key_of, prepared
+from cislunar.sweep.variants import check_trade, key_of, read_base
 from orbits.errors import ComputationError, InputError
 from orbits.show import html_table
 
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WAITING_A_WORKER = 3  # variants in a worker's queue; more would only hold memory
-RETRY = "lost"  # error_kind of variants whose worker was lost: run again on --resume
 
 Values = dict[str, Any]
 
@@ -87,15 +84,13 @@ def _kinds(trade: Trade, rows: list[Values]) -> dict[str, str]:
     for name in names:
         axis = trade.axes.get(name)
         if axis is not None and axis.values is None and trade.design.kind != "rows":
-            from cislunar.sweep.designs import axis_values
-
             values = [1 if axis.whole else 0.5] if axis.continuous else axis_values(axis)
         else:
             values = [label(axis, r[name]) for r in rows if name in r]
             values = values or [label(axis, v) for v in (axis.values if axis else None) or ()]
-        if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+        if all(isinstance(v, int) and abs(v) < 2**63 for v in values):
             kinds[name] = "whole"
-        elif all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
+        elif all(isinstance(v, (int, float)) and abs(v) < 1e300 for v in values):
             kinds[name] = "number"
         else:
             kinds[name] = "text"
@@ -177,15 +172,19 @@ class Runner:
         store: Store,
         rows: dict[int, Values],
         functions: Mapping[str, Callable] | None,
+        marks: tuple[str, str],
     ):
         self.trade, self.text, self.folder, self.file = trade, text, folder, file
-        self.store, self.rows, self.functions = store, rows, functions
+        self.store, self.rows, self.functions, self.marks = store, rows, functions, marks
         self.client: Any = None
         self.teller: _Teller | None = None
         self.in_flight = 1
 
     def run(self, wanted: list[tuple[int, Values]]) -> None:
-        """Fills ``rows`` with the variants of ``wanted``: numbers and values."""
+        """Fills ``rows`` with the variants of ``wanted``: numbers and values.
+
+        Raises ComputationError, when all others are done, for those that no worker computed.
+        """
         keys = {n: key_of(v) for n, v in wanted}
         values_of = dict(wanted)
         todo = []
@@ -215,6 +214,7 @@ class Runner:
                 n,
                 values_of[n],
                 cache,
+                self.marks,
                 self.functions,
                 outside_allowed(),
                 key=f"variant-{n}-{keys[n]}-{os.urandom(4).hex()}",
@@ -249,9 +249,17 @@ class Runner:
                 future = submit(after)
                 number_of[future.key] = after
                 flying.add(future)
+        lost = [n for n in todo if self.rows[n]["error_kind"] == RETRY]
+        if lost:
+            raise ComputationError(
+                f"{len(lost)} variants are not computed ({self.rows[lost[0]]['error']}); "
+                "--resume runs them again"
+            )
 
     def _keep(self, row: Values, values: Values, key: str) -> None:
-        shown = {n: label(self.trade.axes.get(n), v) for n, v in values.items()}
+        shown = {
+            n: self.store.as_column(n, label(self.trade.axes.get(n), v)) for n, v in values.items()
+        }
         kept = {
             "variant": row["variant"],
             "key": key,
@@ -294,17 +302,11 @@ def sweep(
     arrow()
     designed = check_trade(trade, trade_folder, file)
     text = trade.model_dump_json(exclude_unset=True)
-    base = prepared(text, str(trade_folder), file)[1]
-    content = json.dumps([json.loads(text), base.content], sort_keys=True, default=str)
-    identity = {
-        "name": trade.name,
-        "trade": json.loads(text),
-        "trade_sha256": hashlib.sha256(content.encode()).hexdigest(),
-        "code_sha256": shared.code_hash(),
-    }
+    base = read_base(trade, trade_folder, file)
+    began = identity(trade, text, base, functions)
     optimising = trade.design.kind == "nsga2"
     store = Store(folder, _kinds(trade, designed), list(trade.metrics))
-    manifest = store.open(identity, resume)
+    manifest = store.open(began, resume)
     try:
         rows = store.rows()
         if manifest["state"] == "finished":
@@ -312,28 +314,32 @@ def sweep(
             return load_sweep(folder)
         count = workers or os.cpu_count() or 1
         processes = depth(trade) != "maps" if trade.processes is None else trade.processes
-        runner = Runner(trade, text, trade_folder, file, store, rows, functions)
+        marks = (began["trade_sha256"], began["code_sha256"])
+        runner = Runner(trade, text, trade_folder, file, store, rows, functions, marks)
         total = trade.most_variants(len(designed))
-        known = sum(r["error_kind"] != RETRY for r in rows.values())
-        runner.teller = _Teller(total, known, quiet)
-        missing = optimising or known < total
-        if missing:
+        runner.teller = _Teller(total, len(rows), quiet)
+        if optimising or len(rows) < total:
             with _client(count, processes, scheduler) as client:
                 runner.client = client
-                threads = sum(client.nthreads().values()) or count
-                runner.in_flight = WAITING_A_WORKER * threads
+                threads = sum(client.nthreads().values())
+                if not threads and not quiet:
+                    print("the scheduler has no worker yet: waiting for one", file=sys.stderr)
+                runner.in_flight = WAITING_A_WORKER * (threads or count)
                 if optimising:
                     from cislunar.sweep.optimise import optimise
 
                     optimise(trade, runner)
                 else:
                     runner.run(list(enumerate(designed)))
-        lost = [n for n, r in rows.items() if r["error_kind"] == RETRY]
-        if lost:
+        if files_hash(trade, base) != began["files_sha256"]:
             raise ComputationError(
-                f"{len(lost)} variants lost their workers; --resume runs them again"
+                "files that the scenarios read were changed while the sweep ran: its rows are of "
+                "both, so sweep again"
             )
-        store.finish(rows, _outcome(trade, rows))
+        store.finish(rows, _outcome(trade, rows) | {"left_out": left_out(trade, designed)})
+    except BaseException:
+        store.give_back()
+        raise
     finally:
         store.close()
     return load_sweep(folder)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cislunar.sweep.expressions import evaluate
+from cislunar.sweep.expressions import evaluate, names_in
 from cislunar.sweep.trade import COUNTS, Metric, Trade
 from orbits.errors import ComputationError, InputError
 
@@ -29,6 +29,88 @@ def depth(trade: Trade) -> str:
         return "all"
     joint = any(name.startswith("joint_") for name in figures_of_maps(trade))
     return "scores" if joint or tables & {*WITH_LINKS, *WITH_POSITIONING} else "maps"
+
+
+COLUMNS = {  # where the columns of a table are told
+    "comm_scores": ("cislunar.comms", "COLUMNS"),
+    "positioning_scores": ("cislunar.positioning", "COLUMNS"),
+    "positioning_accuracy": ("cislunar.positioning", "ACCURACY_COLUMNS"),
+    "positioning_tolerance": ("cislunar.tolerance", "COLUMNS"),
+    "gaps": ("cislunar.gaps", "GAP_COLUMNS"),
+    "fills": ("cislunar.fill", "FILL_COLUMNS"),
+    "portfolio": ("cislunar.fill", "PORTFOLIO_COLUMNS"),
+    "contacts": ("cislunar.contacts", "COLUMNS"),
+    "access": ("cislunar.access", "FRAME_COLUMNS"),
+}
+_SERVICES = ("relay", "direct", "forward", "crosslink", "positioning")
+
+
+def check_metrics(trade: Trade, content: Mapping[str, Any], scenario: Any, file: str | None):
+    """Raises InputError for metrics of what no variant has, as far as that can be known.
+
+    ``content``: the base, ``scenario``: one variant. A name that an axis may bring is not missed.
+    """
+    varied = [k for n, a in trade.axes.items() for k in a.keys(n)] + list(trade.derived)
+    design: Any = trade.design
+    rows = design.rows if design.kind == "rows" else ()
+    varied += [k for row in rows for k in row if k not in trade.axes]
+    touched = {key.partition(".")[0] for key in varied}
+    from cislunar.loading import NODE_LISTS
+    from cislunar.nodes import expand_nodes
+
+    lists = [content.get(k) for k in NODE_LISTS]
+    names = _names([lists, [a.values for a in trade.axes.values()], rows])
+    names |= {n.name for n in expand_nodes(scenario)}
+
+    def refuse(what: str, key: str, allowed: str) -> InputError:
+        return InputError(what, file=file, key=f"metrics.{key}", allowed=allowed)
+
+    for name, metric in trade.metrics.items():
+        if metric.function is not None:
+            find_function(metric.function, file)
+        for each in metric.cost_oku_jpy or {}:
+            if each not in names and "include" not in touched:
+                raise refuse(f"no node is called {each!r}", f"{name}.cost_oku_jpy", _some(names))
+        for key, each in (metric.cost_oku_jpy or {}).items():
+            _cost_of_one(each, f"metrics.{name}.cost_oku_jpy.{key}", file)
+        if metric.table == "coverage" and "regions" not in touched:
+            regions = [r.name for r in scenario.regions]
+            if not regions:
+                raise refuse("the base has no region to map", f"{name}.of", "regions in the base")
+            if metric.region is not None and metric.region not in regions:
+                raise refuse(f"no region {metric.region!r}", f"{name}.region", ", ".join(regions))
+        elif metric.table in COLUMNS:
+            module, constant = COLUMNS[metric.table]
+            columns = getattr(importlib.import_module(module), constant)
+            for column, key in [(metric.column, "of"), *((c, "where") for c in metric.where)]:
+                if column not in columns:
+                    raise refuse(f"no column {column!r}", f"{name}.{key}", ", ".join(columns))
+            known: dict[str, tuple[str, ...]] = {"service": _SERVICES}
+            if not touched & {"assets", "include", "constellations", "spacecraft"}:
+                known["asset"] = tuple(sorted(names))
+            for column in set(known) & set(metric.where):
+                wanted = metric.where[column]
+                for value in wanted if isinstance(wanted, (list, tuple)) else [wanted]:
+                    if value not in known[column]:
+                        raise refuse(
+                            f"no {column} {value!r}", f"{name}.where.{column}",
+                            _some(known[column]),
+                        )  # fmt: skip
+
+
+def _names(value: Any) -> set[str]:
+    """Every ``name`` that anything in nested mappings has."""
+    if isinstance(value, Mapping):
+        own = {value["name"]} if isinstance(value.get("name"), str) else set()
+        return own.union(*(_names(v) for v in value.values()))
+    if isinstance(value, (list, tuple)):
+        return set().union(*(_names(v) for v in value))
+    return set()
+
+
+def _some(names) -> str:
+    names = sorted(names)
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
 
 
 def find_function(name: str, file: str | None = None) -> Callable[[Any], Any]:
@@ -150,33 +232,40 @@ def _of_table(metric: Metric, frame, weights: Mapping[str, float]) -> float | No
 
 
 def _cost(metric: Metric, nodes) -> float:
-    from cislunar import catalog
-
     total = 0.0
     counted = {"": 0}
     for node in nodes:
         for name in {node.name, node.constellation} - {None}:
             counted[name] = counted.get(name, 0) + 1
     for name, each in (metric.cost_oku_jpy or {}).items():
-        if isinstance(each, (int, float)) and not isinstance(each, bool):
-            one = float(each)
-        else:
-            option = catalog.get("options", str(each))
-            if option is None:
-                raise InputError(
-                    f"{each!r} is no option",
-                    key=f"cost_oku_jpy.{name}",
-                    allowed="a number of oku yen, or an option of the catalogue",
-                )
-            one = float(option["cost_oku_jpy"]["mid"])
-        total += one * counted.get(name, 0)
+        total += _cost_of_one(each, f"cost_oku_jpy.{name}") * counted.get(name, 0)
     return total
+
+
+def _cost_of_one(each: Any, key: str, file: str | None = None) -> float:
+    """A cost in oku yen: the number itself, or the middle one of an option of the catalogue."""
+    if isinstance(each, (int, float)) and not isinstance(each, bool):
+        return float(each)
+    from cislunar import catalog
+
+    option = catalog.get("options", str(each))
+    if option is None:
+        raise InputError(
+            f"{each!r} is no option",
+            file=file,
+            key=key,
+            allowed="a number of oku yen, or an option of the catalogue",
+        )
+    return float(option["cost_oku_jpy"]["mid"])
 
 
 def measure(
     trade: Trade, names: Mapping[str, Any], found: Any, functions: Mapping[str, Callable] | None
 ) -> dict[str, float | None]:
-    """Every metric of a variant: ``names`` its axes, ``found`` what was computed of it."""
+    """Every metric of a variant: ``names`` its axes, ``found`` what was computed of it.
+
+    An expression of a metric that has no value has none.
+    """
     out: dict[str, float | None] = {}
     weights = {n.name: n.weight for n in found.nodes if n.kind == "asset"}
     for name, metric in trade.metrics.items():
@@ -184,8 +273,9 @@ def measure(
             counts = {
                 c: sum(n.kind == c.removesuffix("_count") for n in found.nodes) for c in COUNTS
             }
-            known = {**counts, **names, **{k: v for k, v in out.items() if v is not None}}
-            value = evaluate(metric.expression, known)
+            known = {**counts, **names, **out}
+            lacks = any(known.get(n, 0) is None for n in names_in(metric.expression))
+            value = None if lacks else evaluate(metric.expression, known)
         elif metric.cost_oku_jpy is not None:
             value = _cost(metric, found.nodes)
         elif metric.function is not None:

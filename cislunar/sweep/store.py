@@ -6,8 +6,8 @@ or a power cut at any moment leaves only whole ones. When all is done they becom
 
 from __future__ import annotations
 
+import glob
 import json
-import os
 import shutil
 import time
 import uuid
@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cislunar.products import MAKER, check_folder
+from cislunar.products import MAKER, check_folder, read_manifest, write_whole
+from cislunar.sweep.identity import MUST_BE_SAME
 from orbits.errors import InputError
 
 ROWS_A_FILE, SECONDS_A_FILE = 64, 2.0
@@ -35,28 +36,6 @@ def arrow():
     return pyarrow
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file that is there entirely or not at all, also after a power cut."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with part.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a folder that we wrote; None for any other."""
-    try:
-        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and found.get("maker") == MAKER else None
-
-
 class Store:
     """Rows of one sweep in its folder. One process at a time holds it.
 
@@ -73,7 +52,10 @@ class Store:
             + [(name, pa.float64()) for name in metrics]
             + [("error", pa.string()), ("error_kind", pa.string()), ("wall_s", pa.float64())]
         )
+        self._casts = {"text": str, "whole": int, "number": float}
+        self._kinds = axes
         self._lock: Any = None
+        self._new = False
         self._aside: Path | None = None
         self._waiting: list[dict[str, Any]] = []
         self._written = time.monotonic()
@@ -112,18 +94,16 @@ class Store:
                 **identity,
                 "state": "running",
             }
+            self._new = True
             self.save_manifest()
         else:
-            for key, what in (
-                ("trade_sha256", "another trade"),
-                ("code_sha256", "another version of this program"),
-            ):
+            for key, what in MUST_BE_SAME:
                 if known.get(key) != identity.get(key):
                     self.close()
                     raise InputError(
-                        f"the sweep there is of {what}",
+                        what,
                         file=str(self.folder),
-                        allowed="the same trade and program, or another folder",
+                        allowed="the same trade, files and program, or another folder",
                     )
             self.manifest = known
         (self.folder / "parts").mkdir(exist_ok=True)
@@ -134,6 +114,17 @@ class Store:
         self.close()
         self._aside = self.folder.with_name(f".{self.folder.name}.{uuid.uuid4().hex[:8]}.old")
         self.folder.rename(self._aside)
+
+    def give_back(self) -> None:
+        """Leaves the folder as it was before a new sweep that has no row yet: what was there, or
+        nothing. Anything else stays."""
+        self.flush()
+        if not self._new or any((self.folder / "parts").glob("[0-9]*.parquet")):
+            return
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._aside is not None and not self.folder.exists():
+            self._aside.rename(self.folder)
 
     def _take(self) -> None:
         try:
@@ -164,6 +155,10 @@ class Store:
         write_whole(self.folder / "manifest.json", text.encode())
 
     # rows -----------------------------------------------------------------------------------
+
+    def as_column(self, name: str, value: Any) -> Any:
+        """The value of an axis as its column holds it."""
+        return None if value is None else self._casts[self._kinds[name]](value)
 
     def add(self, row: dict[str, Any]) -> None:
         """Keeps a row; it reaches the disk within seconds."""
@@ -224,6 +219,10 @@ class Store:
         self.save_manifest()
         shutil.rmtree(self.folder / "parts", ignore_errors=True)
         shutil.rmtree(self.folder / "cache", ignore_errors=True)
+        self._new = False
+        for part in self.folder.glob(".*.part"):  # of a write that was killed
+            part.unlink(missing_ok=True)
         self.close()
-        if self._aside is not None:
-            shutil.rmtree(self._aside, ignore_errors=True)
+        for old in self.folder.parent.glob(f".{glob.escape(self.folder.name)}.????????.old"):
+            if read_manifest(old) is not None:  # what stood here before, this or a killed start
+                shutil.rmtree(old, ignore_errors=True)

@@ -6,6 +6,7 @@ A trade varies dotted keys of a scenario (``constellations.0.planes``, or by a n
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,7 @@ TABLES = (
     "access",
 )
 COUNTS = ("spacecraft_count", "station_count", "asset_count")
+RESERVED = ("variant", "key", "error", "error_kind", "wall_s")  # columns that every sweep has
 HOW = ("mean", "min", "max", "p50", "p95", "sum", "count", "weighted", "share")
 
 Count = Annotated[int, Range(1, MAX_VARIANTS, whole=True)]
@@ -54,7 +56,9 @@ class Axis(Record):
     )
     values: tuple[Any, ...] | None = told("the values themselves", min_length=1, max_length=100_000)
     labels: tuple[str, ...] | None = told("short names of the values, for tables and plots")
-    range: tuple[Finite, Finite, Finite] | None = told("[first, last, step], the last included")
+    range: tuple[Finite, Finite, Finite] | None = told(
+        "[first, last, step], up to the last and with it"
+    )
     linear: tuple[Finite, Finite, Count] | None = told("[first, last, how many]")
     log: tuple[Positive, Positive, Count] | None = told("[first, last, how many], even in ratio")
     seeds: Count | None = told("the whole numbers 0, 1, ... up to this many")
@@ -81,6 +85,10 @@ class Axis(Record):
             low, high = self.between
             if not low < high or (self.scale == "log" and low <= 0.0):
                 raise refuse(f"{list(self.between)} is empty", "[low, high], low < high", "between")
+            if self.whole and math.ceil(low) > math.floor(high):
+                raise refuse(
+                    f"no whole number is in {list(self.between)}", "[low, high] with one", "between"
+                )
         elif self.scale != "linear":
             raise refuse("scale without between", "beside between only", "scale")
         return self
@@ -291,8 +299,16 @@ class Trade(Record):
         for where, text in self.derived.items():
             self._names(text, known, f"derived.{where}")
         measured: set[str] = set()
+        rows = self.design.rows if self.design.kind == "rows" else ()
+        varied = {*self.axes, *(n for row in rows for n in row)}
+        for name in (*varied, *self.metrics):
+            if name in RESERVED:
+                where = "metrics" if name in self.metrics else "axes"
+                raise refuse(
+                    f"every sweep has a column {name!r}", "another name", f"{where}.{name}"
+                )
         for name, metric in self.metrics.items():
-            if name in self.axes:
+            if name in varied:
                 raise refuse("an axis has this name too", "another name", f"metrics.{name}")
             if metric.expression is not None:
                 self._names(

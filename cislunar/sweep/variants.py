@@ -12,11 +12,17 @@ from typing import Any
 
 from cislunar.loading import Resolver, beside, raise_all
 from cislunar.scenario import Scenario, distinct, scenario_from
-from cislunar.sweep.designs import axis_values, label, variants
+from cislunar.sweep.designs import label, searched, variants
 from cislunar.sweep.expressions import evaluate
 from cislunar.sweep.trade import Trade
 from cislunar.yamlio import read_mapping
-from orbits.errors import InputError
+from orbits.errors import ComputationError, InputError
+
+MOST_TRIED = 20  # variants that are looked at before a trade is refused
+
+
+class ChangedError(ComputationError):
+    """What a worker reads is not what the sweep began with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,16 +100,23 @@ def put(content: Any, key: str, value: Any) -> Any:
     return {**content, step: put(content.get(step), rest, value)}
 
 
-def scenario_of(trade: Trade, base: Base, values: Mapping[str, Any]) -> Scenario:
-    """The scenario of one variant. Raises InputError for values it cannot have."""
+def content_of(
+    trade: Trade, base: Base, values: Mapping[str, Any], instead: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What one variant's scenario is made from; ``instead``: what some axes put in its place."""
     content: Any = base.content
     for name, value in values.items():
         axis = trade.axes.get(name)
         for key in (name,) if axis is None else axis.keys(name):
-            content = put(content, key, value)
+            content = put(content, key, (instead or {}).get(name, value))
     for key, text in trade.derived.items():
         content = put(content, key, evaluate(text, named_values(trade, values)))
-    return scenario_from(content, base.folder, base.file)
+    return content
+
+
+def scenario_of(trade: Trade, base: Base, values: Mapping[str, Any]) -> Scenario:
+    """The scenario of one variant. Raises InputError for values it cannot have."""
+    return scenario_from(content_of(trade, base, values), base.folder, base.file)
 
 
 def named_values(trade: Trade, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,15 +124,23 @@ def named_values(trade: Trade, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: label(trade.axes.get(name), value) for name, value in values.items()}
 
 
+def mark_of(text: str, base: Base) -> str:
+    """A hash of a trade's JSON and the base it has; the order of axes is part of it."""
+    content = json.dumps([json.loads(text), base.content, str(base.folder)], default=str)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
 @lru_cache(maxsize=8)
-def _base_of(text: str, folder: str, file: str | None) -> tuple[Trade, Base]:
+def prepared(text: str, folder: str, file: str | None, mark: str) -> tuple[Trade, Base]:
+    """Trade and base of a trade's JSON; a worker asks for the same ones many times.
+
+    Raises ChangedError where the base read here is not the one of ``mark``.
+    """
     trade = Trade(**json.loads(text))
-    return trade, read_base(trade, Path(folder), file)
-
-
-def prepared(text: str, folder: str, file: str | None) -> tuple[Trade, Base]:
-    """Trade and base of a trade's JSON; a worker asks for the same ones many times."""
-    return _base_of(text, folder, file)
+    base = read_base(trade, Path(folder), file)
+    if mark_of(text, base) != mark:
+        raise ChangedError("the base scenario is not what the sweep began with")
+    return trade, base
 
 
 def key_of(values: Mapping[str, Any]) -> str:
@@ -131,37 +152,65 @@ def key_of(values: Mapping[str, Any]) -> str:
 def check_trade(trade: Trade, folder: Path, file: str | None = None) -> list[dict[str, Any]]:
     """The variants of a trade that can be run; raises InputError for what the files tell.
 
-    The base is resolved, the design drawn, and each axis's first value tried alone in the base, so
-    that a key that does not exist is told before anything is computed.
+    The base is resolved, the design drawn, and variants are looked at until one is a scenario: a
+    key that does not exist, or a metric of nothing, is told before anything is computed, and a
+    variant that cannot be is a row that says so.
     """
-    from cislunar.checks import check_scenario
+    from cislunar.sweep.metrics import check_metrics
 
     base = read_base(trade, folder, file)
     try:
         found = variants(trade)
+        looked_at = found[:: max(1, len(found) // MOST_TRIED)] or searched(trade, MOST_TRIED)
     except InputError as fault:
         raise InputError(fault.what, file=file, key=fault.key, allowed=fault.allowed) from None
     for name, axis in trade.axes.items():
         for key in axis.keys(name):
             _set(base.content, key, None, f"axes.{name}.key", file)
-    first = (
-        found[0]
-        if found
-        else {n: (a.between[0] if a.between else axis_values(a)[0]) for n, a in trade.axes.items()}
-    )
-    try:
-        check_scenario(scenario_of(trade, base, first))
-    except InputError as fault:
-        lines = getattr(fault, "lines", None) or [str(fault)]
-        said = ", ".join(f"{n}: {label(trade.axes.get(n), v)}" for n, v in first.items())
-        raise InputError(
-            f"the first variant ({said}) is refused: {lines[0]}",
-            file=file,
-            key="axes" if trade.axes else "base",
-        ) from None
-    for metric in trade.metrics.values():
-        if metric.function is not None:
-            from cislunar.sweep.metrics import find_function
-
-            find_function(metric.function, file)
+    good, scenario = _first_good(trade, base, looked_at, file)
+    _each_has_effect(trade, base, good, file)
+    check_metrics(trade, base.content, scenario, file)
     return found
+
+
+def _first_good(
+    trade: Trade, base: Base, looked_at: list[dict[str, Any]], file: str | None
+) -> tuple[dict[str, Any], Scenario]:
+    """The first of some variants that is a scenario; InputError, the first one's, if none is."""
+    from cislunar.checks import check_scenario
+
+    first: InputError | None = None
+    for values in looked_at:
+        try:
+            scenario = scenario_of(trade, base, values)
+            check_scenario(scenario)
+        except InputError as fault:
+            first = first or fault
+        else:
+            return values, scenario
+    said = ", ".join(f"{n}: {label(trade.axes.get(n), v)}" for n, v in looked_at[0].items())
+    lines = getattr(first, "lines", None) or [str(first)]
+    raise InputError(
+        f"the first variant ({said}) is refused: {lines[0]}",
+        file=file,
+        key="axes" if trade.axes else "base",
+    )
+
+
+def _each_has_effect(trade: Trade, base: Base, values: dict[str, Any], file: str | None) -> None:
+    """Raises InputError for an axis whose keys are all set again by what comes after it."""
+    whole = content_of(trade, base, values)
+    for name, axis in trade.axes.items():
+        if not axis.keys(name) or name not in values:
+            continue
+        try:
+            other = content_of(trade, base, values, {name: "\0 none of the values"})
+        except InputError:
+            continue  # what comes after builds on its value
+        if other == whole:
+            raise InputError(
+                f"{name!r} changes nothing: what comes after it sets the same",
+                file=file,
+                key=f"axes.{name}.key",
+                allowed="keys of their own; the wider of two first",
+            )
