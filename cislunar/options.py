@@ -148,7 +148,7 @@ def requirements_of(
         notes.append(
             (
                 f"counted beside {cheapest.id}, which it requires and whose "
-                f"{cheapest.cost_oku_jpy:g} oku JPY come on top",
+                f"{cheapest.cost_oku_jpy:g} 億円 come on top",
                 f"前提となる{cheapest.name_ja}({cheapest.cost_oku_jpy:g}億円、別途)"
                 "に追加した場合の効果",
             )

@@ -107,6 +107,7 @@ def static_accumulation(results, asset: str | None = None, text: Text | None = N
     axes.set_xlabel(text("gathered.axis_time"))
     axes.set_ylabel(text("gathered.axis_error"))
     axes.set_title(asset, loc="left")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.grid(True, which="both", color=style.FAINT, linewidth=0.5)
-    axes.legend(fontsize=8)
+    figure.legend(fontsize=8, frameon=False, loc="outside lower center", ncols=3)
     return figure

@@ -122,14 +122,15 @@ def coverage_map(
             "%{customdata[0]:.1f}°, %{customdata[1]:.1f}°<extra></extra>",
         }
     )  # fmt: skip
-    data += _graticule(project)
+    lines, degrees = _graticule(project)
+    data += lines
     marks, tags = _assets(results, project)
     data += marks
     axes, place = _axes(project), region_name(results, region, text)
     return {
         "data": data,
         "layout": style.layout(
-            height=520, showlegend=False, hovermode="closest", annotations=tags,
+            height=520, showlegend=False, hovermode="closest", annotations=degrees + tags,
             title={"text": f"{title} ({place})", "font": {"size": 14}, "x": 0.02},
             margin={"l": 10, "r": 110, "t": 45, "b": 10}, **axes,
         ),
@@ -180,33 +181,24 @@ def _line(x, y, **more):
     }  # fmt: skip
 
 
-def _labels(x, y, words, **more):
-    return {
-        "type": "scatter", "mode": "text", "x": x, "y": y, "text": words, "hoverinfo": "skip",
-        "showlegend": False, "textfont": {"size": 10, "color": "#5c6672"}, **more,
-    }  # fmt: skip
-
-
 def _graticule(project):
-    """Lines and labels of latitude and longitude; those on cells have a white rim."""
+    """Lines of latitude and longitude, and annotations that label them, on white over cells."""
     lines, labels = project.graticule()
-    out = []
+    out, words = [], []
     for lat, lon in lines:
         hidden = ~project.inside(lat, lon)
         x, y = project(np.where(hidden, np.nan, lat), lon)
         out.append(_line(x, y))
-    for within in (True, False):
-        mine = [label for label in labels if label[3] == within]
-        if mine:
-            x, y = project(np.array([m[0] for m in mine]), np.array([m[1] for m in mine]))
-            font = {
-                "size": 9,
-                "color": style.INK,
-                "shadow": "0 0 3px #fff, 0 0 2px #fff, 0 0 1px #fff",
+    for lat, lon, word, within in labels:
+        x, y = (float(v) for v in project(lat, lon))
+        plate = {"bgcolor": "rgba(255,255,255,0.7)", "borderpad": 0} if within else {}
+        words.append(
+            {
+                "x": x, "y": y, "xref": "x", "yref": "y", "text": word, "showarrow": False,
+                "font": {"size": 9 if within else 10, "color": style.INK}, **plate,
             }
-            more = {"textfont": font} if within else {}
-            out.append(_labels(x, y, [m[2] for m in mine], **more))
-    return out
+        )  # fmt: skip
+    return out, words
 
 
 def _assets(results, project):

@@ -13,6 +13,8 @@ from cislunar.plots.timeline import merged, places, segments, services
 from cislunar.text import Text
 from orbits.constants import MOON_RADIUS_KM
 
+PLATE = {"boxstyle": "square,pad=0.1", "fc": "white", "alpha": 0.8, "lw": 0}  # behind words
+
 
 def new_figure(width, height):
     """An empty matplotlib Figure of a size in inches, with a font that has Japanese."""
@@ -112,11 +114,21 @@ def plain(ax):
     ax.tick_params(labelsize=8)
 
 
-def static_timeline(results, service: str | None = None, text: Text | None = None):
-    """A matplotlib Figure: gaps of one service by cause, one row a place."""
+def static_timeline(
+    results,
+    service: str | None = None,
+    text: Text | None = None,
+    shape: tuple[float, float] | None = None,
+):
+    """A matplotlib Figure: gaps of one service by cause, one row a place.
+
+    ``shape`` is a width and a largest height in inches, instead of a page's.
+    """
     text = text or Text()
     service = service or services(results)[0]
-    figure = new_figure(9, 1.6 + 0.24 * max(len(places(results, service)), 4))
+    high = 1.6 + 0.24 * max(len(places(results, service)), 4)
+    wide, most = shape or (9.0, high)
+    figure = new_figure(wide, min(high, most))
     _timeline_axes(figure.subplots(), results, service, text)
     return figure
 
@@ -154,9 +166,9 @@ def _timeline_axes(ax, results, service, text):
     )  # fmt: skip
     plain(ax)
     ax.grid(False, axis="y")
-    ax.legend(
-        fontsize=8, frameon=False, loc="upper center", ncols=4,
-        bbox_to_anchor=(0.45, -0.62 / (0.24 * max(len(rows), 4))),
+    ax.figure.legend(
+        *ax.get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower center",
+        ncols=4,
     )  # fmt: skip
 
 
@@ -188,13 +200,12 @@ def _map_axes(figure, ax, results, variable, region, text):
     ax.add_collection(faces)
     bar = figure.colorbar(faces, ax=ax, shrink=0.8)
     bar.ax.set_title(unit, fontsize=9)
-    for line in maps._graticule(project):
-        if line["mode"] == "lines":
-            ax.plot(line["x"], line["y"], color="white", lw=0.5, alpha=0.5)
-        else:
-            for px, py, word in zip(line["x"], line["y"], line["text"], strict=True):
-                ax.text(px, py, word, fontsize=6.5, ha="center", va="center",
-                        color=line["textfont"]["color"])  # fmt: skip
+    lines, degrees = maps._graticule(project)
+    for line in lines:
+        ax.plot(line["x"], line["y"], color="white", lw=0.5, alpha=0.5)
+    for label in degrees:
+        ax.text(label["x"], label["y"], label["text"], fontsize=6.5, ha="center", va="center",
+                color=style.INK, bbox=PLATE if "bgcolor" in label else None)  # fmt: skip
     marks, tags = maps._assets(results, project)
     for mark in marks:
         ax.plot(mark["x"], mark["y"], "o", color=style.VERMILLION, mec="white", ms=5)
@@ -202,7 +213,7 @@ def _map_axes(figure, ax, results, variable, region, text):
         ax.annotate(
             tag["text"], (tag["x"], tag["y"]), (tag["ax"], tag["ay"]), fontsize=7, va="center",
             ha=tag["xanchor"], color=style.INK, arrowprops={"arrowstyle": "-", "lw": 0.6},
-            bbox={"boxstyle": "square,pad=0.1", "fc": "white", "alpha": 0.8, "lw": 0},
+            bbox=PLATE,
         )  # fmt: skip
     axes = maps._axes(project)
     ax.set(xlim=axes["xaxis"]["range"], ylim=axes["yaxis"]["range"], aspect="equal")

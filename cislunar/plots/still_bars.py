@@ -56,7 +56,8 @@ def static_fills(
     axes: Any = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     place = np.arange(len(frame))
     hours = frame["gap_hours_filled"].astype(float).to_numpy()
-    axes[0].barh(place, hours, height=0.7, color=style.BLUE)
+    late = frame["status"].astype(str) == "available-later" if "status" in frame else hours < 0.0
+    axes[0].barh(place, hours, height=0.7, **_hatched(late, style.BLUE))
     for y, h in zip(place, hours, strict=True):
         axes[0].annotate(
             f"{h:,.0f}", (h, y), (3, 0), textcoords="offset points", va="center", fontsize=7,
@@ -66,7 +67,7 @@ def static_fills(
     down = np.nan_to_num(cost - bars._numbers(frame, "cost_low_oku_jpy"))
     up = np.nan_to_num(bars._numbers(frame, "cost_high_oku_jpy") - cost)
     axes[1].barh(
-        place, cost, height=0.7, color=style.ORANGE, xerr=(down, up),
+        place, cost, height=0.7, xerr=(down, up), **_hatched(late, style.ORANGE),
         error_kw={"lw": 0.9, "capsize": 2, "ecolor": style.INK},
     )  # fmt: skip
     axes[0].set(ylim=(len(frame) - 0.5, -0.5), yticks=place)
@@ -78,3 +79,11 @@ def static_fills(
         plain(ax)
         ax.grid(False, axis="y")
     return figure
+
+
+def _hatched(late, colour: str) -> dict[str, Any]:
+    """How bars are filled: hatched for what comes only after the span."""
+    return {
+        "color": ["white" if after else colour for after in late], "edgecolor": colour, "lw": 0.6,
+        "hatch": ["////" if after else "" for after in late],
+    }  # fmt: skip

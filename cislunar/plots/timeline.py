@@ -138,7 +138,11 @@ def timeline(results, service: str | None = None, text: Text | None = None) -> d
         margin={"l": 10, "r": 40, "t": 60, "b": 50},
         xaxis=style.axis(
             text("timeline.axis") + (f" ({note})" if note else ""),
-            type="date", tickformat=text("timeline.tick"),
+            type="date", tickformatstops=[
+                # closer than a day, also after zooming, the date alone would repeat itself
+                {"dtickrange": [None, 86399999.0], "value": "%H:%M<br>" + text("timeline.tick")},
+                {"dtickrange": [86400000.0, None], "value": text("timeline.tick")},
+            ],
             range=[start_ms, start_ms + span_s * 1e3],
         ),
         yaxis=style.axis(

@@ -77,7 +77,7 @@ def _options(results, text: Text) -> dict[str, Any]:
             ))
         )  # fmt: skip
     gains = ("gained_hours", "per_oku")
-    heads = [*head(text, "option", "cost", numbers=("cost",)),
+    heads = [*head(text, "option", "cost_mid", numbers=("cost_mid",)),
              *((service(s, text), "n") for s in shown),
              *head(text, *gains, numbers=gains)]  # fmt: skip
     return _part("alone", heads, rows, text)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tempfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cislunar.plots import gathered, maps, still, still_bars, timeline
+from cislunar.plots import frontier, gathered, maps, still, still_bars, timeline
 from cislunar.report import summary, tables
 from cislunar.report.answer import needs_table
 from cislunar.report.builder import HERE
@@ -19,11 +20,14 @@ from cislunar.text import Text
 PAPER_MAPS = ("availability_frac", "positioning_availability_frac")
 # sections of wide tables, set landscape after the body; the body takes the others
 ANNEX = ("scorecard", "positioning", "gathered", "within", "traverse", "signals", "gaps", "fills",
-         "demand", "needs", "supply", "assumptions", "sources")  # fmt: skip
+         "worth", "demand", "needs", "supply", "assumptions", "sources")  # fmt: skip
 PAPER_CURVES = 4  # assets whose accuracy against time is drawn
-WIDTH_PT = {"body": 481.0, "annex": 728.0}
-LARGEST_PT, SMALLEST_PT = 7.5, 4.0
+WIDTH_PT = {"body": 481.0, "annex": 728.0, "slide": 895.0}
+LARGEST_PT = {"body": 7.5, "annex": 7.5, "slide": 10.5}
+SMALLEST_PT = 4.0
+AIR = {"body": 1.6, "annex": 1.6, "slide": 3.4}  # half ems beside the words of a cell
 WHOLE = 15.0  # half ems: seven Japanese signs, twelve Latin
+WORDS = re.compile("[\u2e80-\uffff]|[^\u2e80-\uffff /-]+[ /-]?|[ /-]")
 
 
 def document(results, text: Text) -> bytes:
@@ -89,33 +93,33 @@ def _data(results, text, pictures):
         )},
         "annex_title": text("paper.annex"), "contents": text("report.contents"),
         "page": text("paper.page"),
-        "annex": [
-            {
-                "title": text(f"section.{k}") if k != "needs" else text("demand.needs"),
-                "lead": words[k].get("lead", ""),
-                **table(words[k]["head"], words[k]["rows"], "annex"),
-            }
-            for k in ANNEX if words[k]["rows"]
-        ] + [
-            {
-                "title": part["title"], "lead": part["lead"],
-                **table(part["head"], part["rows"], "annex"),
-            }
-            for part in words["worth"]
-        ],
+        "annex": [part for k in ANNEX for part in _annex(k, words, text)],
     }  # fmt: skip
-    for k in ("assumptions", "sources"):
-        for part in data["annex"]:
-            if part["title"] == text(f"section.{k}"):
-                part["lead"] = text(f"{k}.lead") + " " + words[k]["count"]
     data["pictures"] = _pictures(results, text, pairs, pictures)
     data["summary"] = summary.summary(results, text, words)
     return data
 
 
+def _annex(key, words, text):
+    """The tables of one section, none where it has no rows."""
+    if key == "worth":
+        return [
+            {"title": p["title"], "lead": p["lead"], **table(p["head"], p["rows"], "annex")}
+            for p in words["worth"]
+        ]
+    own = words[key]
+    if not own["rows"]:
+        return []
+    lead = own.get("lead", "")
+    if key in ("assumptions", "sources"):
+        lead = text(f"{key}.lead") + " " + own["count"]
+    title = text("demand.needs") if key == "needs" else text(f"section.{key}")
+    return [{"title": title, "lead": lead, **table(own["head"], own["rows"], "annex")}]
+
+
 def _pictures(results, text, pairs, pictures):
     """The figures of the body by section, drawn into ``pictures``."""
-    sections = ("timeline", "accumulation", "map", "orbits", "gaps", "fills")
+    sections = ("timeline", "accumulation", "map", "orbits", "gaps", "fills", "portfolio")
     out: dict[str, list[dict[str, str]]] = {name: [] for name in sections}
 
     def keep(section, name, figure, caption=""):
@@ -138,14 +142,22 @@ def _pictures(results, text, pairs, pictures):
         if coverage is not None and coverage.sizes.get("cell", 0):
             for k, region in enumerate(maps.regions(coverage)):
                 for variable in PAPER_MAPS:
-                    if variable in coverage and coverage[variable].notnull().any():
+                    if is_mapped(coverage, variable):
                         figure = still.static_map(results, variable, region, text)
                         keep("map", f"map-{k}-{variable}", figure)
         if pairs and len(results.gaps):
             keep("gaps", "causes", still_bars.static_causes(results, text, pairs))
         if len(results.fills) and results.fills["gap_hours_filled"].notna().any():
             keep("fills", "fills", still_bars.static_fills(results, text, most=12))
+        if len(results.frontier) > 1:
+            figure = frontier.static_frontier(results, text)
+            keep("portfolio", "frontier", figure, text("worth.frontier"))
     return out
+
+
+def is_mapped(coverage, variable: str) -> bool:
+    """True where some cell of a coverage dataset has a value of a variable."""
+    return variable in coverage and bool(coverage[variable].notnull().any())
 
 
 def table(head, rows, where) -> dict[str, Any]:
@@ -160,16 +172,25 @@ def table(head, rows, where) -> dict[str, Any]:
             for column, cell in zip(columns, row["cells"], strict=True):
                 column.append(cell["text"])
                 column += [s if isinstance(s, str) else s["title"] for s in cell["small"]]
-    least = [max((_longest_word(t) for t in column), default=1.0) + 1.6 for column in columns]
+    numbers = ["n" in kind.split() for _, kind in head]
+    # a column of words keeps off the numbers that end beside it
+    beside = [k > 0 and numbers[k - 1] and not numbers[k] for k in range(len(head))]
+    least = [
+        max((_longest_word(t) for t in column), default=1.0) + AIR[where] + (1.8 if apart else 0.0)
+        for column, apart in zip(columns, beside, strict=True)
+    ]
     wanted = [_wanted(column, low) for column, low in zip(columns, least, strict=True)]
-    size = min(LARGEST_PT, WIDTH_PT[where] / (sum(least) * 0.5))
+    size = min(LARGEST_PT[where], WIDTH_PT[where] / (sum(least) * 0.5))
     room = max(WIDTH_PT[where] / (0.5 * size) - sum(least), 0.0)
     asked = sum(wanted) - sum(least)
     given = min(room / asked, 1.0) if asked else 0.0
     even = max(room - asked, 0.0) / len(least)  # what nobody asks for, for all alike
     share = [low + given * (w - low) + even for w, low in zip(wanted, least, strict=True)]
     return {
-        "head": [{"text": name, "n": "n" in kind.split()} for name, kind in head],
+        "head": [
+            {"text": name, "n": n, "apart": apart}
+            for (name, _), n, apart in zip(head, numbers, beside, strict=True)
+        ],
         "rows": body, "widths": share, "size": max(size, SMALLEST_PT),
     }  # fmt: skip
 
@@ -203,6 +224,18 @@ def _width(text: str) -> float:
     return sum(map(_sign, text)) + 0.5 * borders
 
 
+def line_count(text: str, room: float) -> int:
+    """How many lines of a width (half ems) a text takes; too long a word goes over several."""
+    lines, used = 1, 0.0
+    for word in WORDS.findall(text):
+        width = sum(map(_sign, word))
+        if used and used + width > room:
+            lines, used = lines + 1, 0.0
+        lines += int(width // room)
+        used += width % room
+    return lines
+
+
 def _sign(c: str) -> float:
     return 2.0 if ord(c) > 0x2E7F or c in "%✓✗" else 1.28 if c.isdigit() else 1.12
 
@@ -227,5 +260,6 @@ def _longest_word(text: str) -> float:
 
 def _wanted(column, least) -> float:
     lengths = sorted(_width(t) for t in column)
-    typical = lengths[int(0.9 * (len(lengths) - 1))]
+    # most cells in one line; the longest in four
+    typical = max(lengths[int(0.9 * (len(lengths) - 1))], 0.25 * lengths[-1])
     return max(least, min(typical, 60.0))

@@ -76,17 +76,20 @@ def _options(results, text):
         rows.append([
             option_label(r, text.language), fmt.number(hours, 0),
             fmt.percent(r["share_filled_frac"]), offers.cost(r),
+            fmt.number(r["gap_hours_per_oku_jpy"], 2),
             offers.year(r) + ("*" if offers.is_later(r) else ""),
         ])  # fmt: skip
-    head = [text(f"col.{c}") for c in ("option", "filled", "share_filled", "cost", "from_year")]
+    head = [text(f"col.{c}") for c in ("option", "filled", "share_filled", "cost", "per_oku",
+                                     "from_year")]  # fmt: skip
     return {"head": head, "rows": rows}
 
 
 def _chosen(results, text):
     rows = []
+    late = {r["option"] for r in results.fills.to_dict(orient="records") if offers.is_later(r)}
     for r in results.portfolio.to_dict(orient="records"):
         rows.append([
-            option_label(r, text.language), offers.year(r),
+            option_label(r, text.language), offers.year(r) + ("*" if r["option"] in late else ""),
             fmt.oku(r.get("cumulative_cost_oku_jpy")),
             fmt.number(r.get("cumulative_gap_hours_filled"), 0),
             fmt.percent(r.get("cumulative_share_filled_frac")),

@@ -9,7 +9,7 @@ import pypdfium2
 import pytest
 from pptx import Presentation
 
-from cislunar.report import pdf, slides, tables, write_report
+from cislunar.report import pdf, slide_parts, slides, tables, write_report
 from cislunar.text import Text
 from orbits.errors import InputError
 
@@ -45,11 +45,13 @@ def test_every_table_and_sentence_of_the_page_is_on_paper(document, results):
     words = tables.context(results, text)
     for sentence in [*words["answer"], *words["limits"], *words["why"]]:
         assert plain(sentence) in said
-    for section in pdf.ANNEX:
-        for row in words[section]["rows"]:
-            for cell in row.cells:
-                if len(plain(cell.text)) < 12:  # longer cells may be broken over pages
-                    assert plain(cell.text) in said
+    worth = [part["rows"] for part in words["worth"]]
+    rows = [words[section]["rows"] for section in pdf.ANNEX if section != "worth"]
+    assert len(worth) == 8
+    for row in [row for part in (*rows, *worth) for row in part]:
+        for cell in row.cells:
+            if len(plain(cell.text)) < 12:  # longer cells may be broken over pages
+                assert plain(cell.text) in said
 
 
 def test_no_word_leaves_the_paper(document):
@@ -146,11 +148,56 @@ def test_slides_carry_the_tables(results):
                     pictures += 1
                 assert shape.left >= 0
                 assert shape.left + shape.width <= show.slide_width
+                assert shape.top + shape.height <= show.slide_height
         words = tables.context(results, text)
         assert words["title"] in said[0]
         assert any(words["answer"][0] in s for s in said)
         assert any(c.startswith(results.comm_scores["asset"][0]) for c in cells)
-        assert pictures >= 3
+        worth = [row for part in words["worth"] for row in part["rows"]]
+        assert len(worth) > 8
+        assert [c.text for row in worth for c in row.cells if c.text not in cells] == []
+        for row in words["fills"]["rows"]:
+            assert row.cells[6].text in cells  # gap hours per 億円
+        # causes, three timelines, accuracy, map, orbits, options, frontier
+        assert pictures == 9
+
+
+def test_the_frontier_is_on_paper(results):
+    """One step for each set that no cheaper one beats, at the costs and hours of the product."""
+    from cislunar.plots.frontier import static_frontier
+
+    (ax,) = static_frontier(results, Text("en")).axes
+    x, y = ax.lines[0].get_data()
+    assert x.tolist() == results.frontier["cost_oku_jpy"].tolist()
+    assert y.tolist() == results.frontier["gap_hours_filled"].tolist()
+    assert ax.lines[1].get_xdata()[0] == results.scenario.budget_oku_jpy
+    drawn = {}
+    pdf._data(results, Text("en"), drawn)
+    assert "frontier.svg" in drawn
+
+
+def test_a_long_table_goes_over_several_slides():
+    """Each with the head, none taller than the slide; no row is lost or cut."""
+    text = Text("ja")
+    made = slide_parts.Deck(text)
+    rows = [pdf.Row((pdf.Cell(f"項目{k}"), pdf.Cell("長い説明" * (k % 7)), pdf.Cell(str(k), "n")))
+            for k in range(60)]  # fmt: skip
+    made.tables("題", "前文" * 60, [("名", ""), ("説明", ""), ("値", "n")], rows)
+    show = Presentation(io.BytesIO(made.to_bytes()))
+    found = [shape.table for s in show.slides for shape in s.shapes if shape.has_table]
+    assert len(found) == len(show.slides) > 1
+    body = [[c.text for c in row.cells] for t in found for row in list(t.rows)[1:]]
+    assert body == [[c.text for c in row.cells] for row in rows]
+    assert {tuple(c.text for c in t.rows[0].cells) for t in found} == {("名", "説明", "値")}
+
+
+def test_words_that_would_leave_their_box_are_set_smaller():
+    long = ["測位の要求を満たさない時間が残る。" * 40] * 3
+    width, high = 6.0, 5.0
+    size = slide_parts._fitting(long, width, high, 13)
+    assert slide_parts.LEAST_PT <= size < 13
+    assert slide_parts._height(long, width, size) <= high
+    assert slide_parts._fitting(["短い"], width, high, 13) == 13
 
 
 def test_slides_without_the_extra_are_refused_in_one_line(results, tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from cislunar.plots import (
     style,
     timeline,
 )
+from cislunar.text import Text
 
 
 @pytest.fixture
@@ -43,6 +46,18 @@ def test_timeline_draws_every_unserved_second_of_its_service(results):
     assert len(drawn) == len(by_cause)
     assert sum(t["x"].sum() for t in drawn) / 1e3 == pytest.approx(by_cause.sum())
     assert [len(t["hovertext"]) for t in drawn] == [len(t["x"]) for t in drawn]
+
+
+def test_ticks_closer_than_a_day_tell_the_time(made_of):
+    """Plotly takes the first format whose range of steps (ms) holds the step between ticks."""
+    for language in ("en", "ja"):
+        axis = timeline.timeline(made_of(days=0.5), "relay", Text(language))["layout"]["xaxis"]
+        fine, coarse = axis["tickformatstops"]
+        assert fine["dtickrange"][0] is None
+        assert fine["dtickrange"][1] < 86400e3 <= coarse["dtickrange"][0]
+        assert re.match(r"%H:%M<br>.*%-d", fine["value"])
+        assert "%H" not in coarse["value"]
+        assert axis["title"]["text"] == "UTC"
 
 
 def test_merging_keeps_the_time_within_a_step_of_each_edge():
@@ -198,8 +213,6 @@ def test_static_figures_are_drawn(plot):
 
 def test_a_few_extreme_cells_do_not_flatten_a_map(results):
     from types import SimpleNamespace
-
-    from cislunar.text import Text
 
     coverage = results.coverage.copy()
     metres = np.full(coverage.sizes["cell"], 100.0)
