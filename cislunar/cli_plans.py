@@ -138,6 +138,7 @@ def compare(
 ) -> None:
     """Tells in which intervals two contact plans differ."""
     with exit_codes():
+        from cislunar.contact_files import check_cells
         from cislunar.plan_compare import compare_plans, load_contacts
 
         found = compare_plans(load_contacts(before), load_contacts(after))
@@ -150,5 +151,6 @@ def compare(
         if found.empty:
             print("the plans are the same")
         if out is not None:
+            check_cells({*found["source"], *found["target"]}, out)
             found.to_csv(out, index=False, lineterminator="\n")
             print(out)

@@ -21,6 +21,7 @@ import json
 import math
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -38,6 +39,10 @@ MOST_CONTACTS = 500_000
 MOST_NODES = 100_000
 MOST_COLUMNS = 100  # of a table
 _COLUMNS = ("contact_id", "source", "target", "start_s", "end_s", "rate_bps", "owlt_s")
+_FORMULA = ("=", "+", "-", "@")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
+# what steers a terminal or a line of text, or turns its direction; no form of plan has it in a name
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _WHOLE_S = 1e-6  # a time this near a whole second is that second
 
 
@@ -377,15 +382,30 @@ def read_contacts_csv(path) -> ContactTable:
 def write_contacts_csv(plan, path) -> None:
     """Writes a plan as CSV: our table's columns that any plan has, each value as exact as it is."""
     t = table_of(plan)
+    check_cells((*t.names, *t.contact_id), path)
     order = np.argsort(t.start_s, kind="stable")
     utc = [] if t.epoch is None else t.epoch.utc_text(t.start_s[order])
-    lines = [",".join((*_COLUMNS, "start_utc") if t.epoch is not None else _COLUMNS)]
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow((*_COLUMNS, "start_utc") if t.epoch is not None else _COLUMNS)
     for k, c in enumerate(order):
         ends = (t.names[t.source[c]], t.names[t.target[c]])
         numbers = (t.start_s[c], t.end_s[c], t.rate_bps[c], t.owlt_s[c])
-        row = [str(t.contact_id[c]), *ends, *(repr(float(x)) for x in numbers), *utc[k : k + 1]]
-        lines.append(",".join(row))
-    write_text(path, "\n".join(lines) + "\n")
+        rows.writerow([t.contact_id[c], *ends, *(repr(float(x)) for x in numbers), *utc[k : k + 1]])
+    write_text(path, out.getvalue())
+
+
+def check_cells(names: Iterable[str], path) -> None:
+    """Refuses names that a spreadsheet takes for a formula; the plan may be anyone's.
+
+    >>> check_cells(["relay-1", "-5"], "plan.csv")
+    """
+    for name in names:
+        if name[:1] in _FORMULA and not _NUMBER.fullmatch(name):
+            raise InputError(
+                f"{name!r} would be a formula in a table", file=str(path),
+                allowed="names that begin with a letter or digit; or another form of plan",
+            )  # fmt: skip
 
 
 def checked_table(rows, path, names, epoch) -> ContactTable:
@@ -394,9 +414,15 @@ def checked_table(rows, path, names, epoch) -> ContactTable:
         raise InputError("the plan has no contacts", file=str(path))
     check_counts(path, len(rows))
     try:
-        return ContactTable.of_rows(rows, names=names, epoch=epoch)
+        table = ContactTable.of_rows(rows, names=names, epoch=epoch)
     except InputError as fault:
         raise InputError(fault.what, file=str(path), allowed=fault.allowed) from fault
+    for name in (*table.names, *table.contact_id):
+        if _STEERING.search(name):
+            raise InputError(
+                f"{name!r} has signs that are not text", file=str(path), allowed="names of letters"
+            )
+    return table
 
 
 def check_counts(path, contacts: int, nodes: int = 0) -> None:

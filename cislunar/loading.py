@@ -63,6 +63,7 @@ def beside(folder: Path, name: str | Path, whose: str, *, anywhere: bool = False
     """
     try:
         whole, home = (folder / name).resolve(), folder.resolve()
+        whole.exists()  # a name too long for the system fails here
     except (OSError, ValueError, RuntimeError):
         raise InputError(f"{show(str(name))} is not a path", allowed="a file name") from None
     if not anywhere and not _outside.get() and not whole.is_relative_to(home):

@@ -83,6 +83,15 @@ def check_folder(folder: str | os.PathLike) -> Path:
     """
     folder = Path(folder)
     allowed = "a new folder, an empty one, or one written by this program"
+    whole = folder.absolute()
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.stat(whole.with_name(f".{whole.name}.{uuid.uuid4().hex[:8]}.part"))
+    except (OSError, ValueError) as fault:  # a name too long, or with what no name may have
+        what = getattr(fault, "strerror", None) or fault
+        raise InputError(
+            f"no folder can be there ({what})", file=str(folder), allowed=allowed
+        ) from None
     if folder.exists():
         if not folder.is_dir():
             raise InputError("the output is not a folder", file=str(folder), allowed=allowed)
@@ -156,7 +165,7 @@ def whole_folder(folder: str | os.PathLike):
     a leftover temporary folder is hidden and named after its target, and the next run removes it.
     Of several runs into one folder the last to end has it, whole.
     """
-    target = Path(folder).absolute()
+    target = Path(folder).resolve()  # a link to a folder stays, and what it leads to is replaced
     _restore(target)
     check_folder(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -204,7 +213,7 @@ def held(folder: Path, is_same: Callable[[dict[str, Any]], bool]) -> Iterator[No
     What stands there already goes on if ``is_same(manifest)``; else it is put aside, and goes only
     when all inside has come to its end. Raises InputError where another process holds the folder.
     """
-    folder = check_folder(folder).absolute()
+    folder = check_folder(folder).resolve()
     _restore(folder)
     aside = None
     folder.mkdir(parents=True, exist_ok=True)

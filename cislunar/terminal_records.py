@@ -85,7 +85,7 @@ class Antenna(Record):
 
 
 class Transmit(Record):
-    band: str | None = key("band plan id, absent for optical")
+    band: Name | None = key("band plan id, absent for optical")
     frequency_mhz: Megahertz | None = key("carrier, MHz")
     power_w: Annotated[float, Range(0, 1e9, "W", low_open=True)] | None = key("power, W")
     gain_dbi: Decibel | None = key("gain, dBi")
@@ -144,7 +144,7 @@ class Background(Record):
 
 
 class Receive(Record):
-    band: str | None = key("band plan id, absent for optical")
+    band: Name | None = key("band plan id, absent for optical")
     frequency_mhz: Megahertz | None = key("carrier, MHz")
     gain_dbi: Decibel | None = key("gain, dBi")
     system_noise_temperature_k: Kelvin | None = key("system noise temperature, K")

@@ -124,7 +124,8 @@ def test_a_base_elsewhere_is_refused_in_one_line_unless_allowed(rooms, kind):
         )  # fmt: skip
         assert check(name, "--allow-outside") == (0, "") or name == "/etc/hostname"
     os.mkfifo(rooms / "in" / "pipe")
-    for name, what in (("pipe", "not a file"), ("a\0b", "not a path"), ("below", "folder")):
+    for name, what in (("pipe", "not a file"), ("a\0b", "not a path"), ("below", "folder"),
+                       ("a/" * 3000, "not a path")):  # fmt: skip
         path.write_text(BASES[kind].format(base="NAME").replace("'NAME'", json.dumps(name)))
         ended = CliRunner().invoke(app, ["check", str(path)])
         assert ended.exit_code == 2, ended.output
@@ -437,6 +438,25 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_computed
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def test_a_link_to_a_folder_stays_a_link_and_has_the_products(tmp_path):
+    """Users put their products on another disk that way."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to("disk")
+    for text in ("one", "two"):
+        with whole_folder(tmp_path / "out") as work:
+            (work / "manifest.json").write_text('{"maker": "cislunar-planner"}')
+            (work / "a").write_text(text)
+        assert (tmp_path / "disk" / "a").read_text() == text
+    assert (tmp_path / "out").is_symlink()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["disk", "out"]
+
+
+@pytest.mark.parametrize("name", ["a" * 245, "a" * 300, "a\0b"])
+def test_a_name_that_no_folder_can_have_is_refused_before_anything_is_computed(tmp_path, name):
+    with pytest.raises(InputError, match="no folder can be there"):
+        products.check_folder(tmp_path / name)
+
+
 def test_a_folder_held_by_another_process_is_refused_and_what_it_had_is_put_aside(tmp_path):
     """A folder written bit by bit: one process at a time; what was finished goes only at the end."""
     out = tmp_path / "out"
@@ -547,3 +567,11 @@ def test_no_cell_of_a_table_begins_a_formula(tmp_path):
         with pytest.raises(InputError, match=f"assets.0.{key}"):
             Scenario(name="x", epoch="2030-03-01T00:00:00 UTC", duration_days=1, options=[],
                      assets=[asset])  # fmt: skip
+    craft = load_scenario(MINIMAL).terminals
+    terminal = next(t for t in craft.values() if t.transmit).model_dump(exclude_none=True)
+    terminal["transmit"] |= {"band": "=1+1"}
+    for key, value in (("terminals", {"=1": terminal | {"id": "a"}}), ("terminals", {"a": terminal}),
+                       ("needs", {"=1": [{"service": "relay"}]})):  # fmt: skip
+        with pytest.raises(InputError, match=rf"{key}\..*=1.* is not accepted"):
+            Scenario(name="x", epoch="2030-03-01T00:00:00 UTC", duration_days=1, options=[],
+                     **{key: value})  # fmt: skip

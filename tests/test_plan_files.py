@@ -176,3 +176,35 @@ def test_a_bundle_that_fits_nowhere_whole_is_said(tmp_path):
     assert done.exit_code == 0
     assert "no route" in done.stdout
     assert "fragments" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\nb", "\u202eevil", "a\x00", "a\x9b2J"])
+def test_a_name_that_steers_a_terminal_is_refused(tmp_path, name):
+    """Names of a plan are printed and written as lines of text; the plan may be anyone's."""
+    path = tmp_path / "plan.json"
+    edge = {"source": "a", "target": name, "start_s": 0, "end_s": 9, "rate_bps": 1, "owlt_s": 1}
+    for edges in ([edge], [{**edge, "target": "b", "contact_id": name, "key": name}]):
+        path.write_text(json.dumps({"nodes": [], "edges": edges}))
+        with pytest.raises(InputError, match="signs that are not text") as caught:
+            read_plan(path)
+        assert str(caught.value).isprintable()
+
+
+def test_names_stay_whole_in_a_table_and_begin_no_formula(tmp_path):
+    path = tmp_path / "plan.csv"
+    rows = [
+        ('c "1", x', "gateway, upper", "月面　基地", 0.0, 9.0, 1e3, 1.5),
+        ("2", "-5", "7", 0.0, 9.0, 1e3, 1.5),
+    ]
+    write_plan(ContactTable.of_rows(rows), path)
+    again = read_plan(path)
+    assert set(again.names) == {"gateway, upper", "月面　基地", "-5", "7"}
+    assert set(again.contact_id) == {'c "1", x', "2"}
+    for bad in ("=1+1", "@SUM(A1)", "+cmd", "-2+3"):
+        for row in (("c", bad, "b", 0.0, 9.0, 1e3, 1.5), (bad, "a", "b", 0.0, 9.0, 1e3, 1.5)):
+            plan = ContactTable.of_rows([row])
+            with pytest.raises(InputError, match="formula"):
+                write_plan(plan, tmp_path / "bad.csv")
+            write_plan(plan, tmp_path / "good.graphml")
+            assert read_plan(tmp_path / "good.graphml").names == plan.names
+    assert not (tmp_path / "bad.csv").exists()

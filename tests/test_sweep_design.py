@@ -248,6 +248,7 @@ def test_check_tells_what_is_wrong_before_anything_runs(tmp_path):
         ({"base": "../other.yaml"}, "base: '../other.yaml' is outside the trade's folder"),
         ({"base": BASE | {"spacecraft": [{"name": "a", "orbit": {"kind": "oem", "file": "/etc/hostname"}}]}},
          "outside the scenario's folder"),
+        ({"axes": {"x": {"key": "note" + ".a" * 5000, "values": [1]}}}, "a key of too many parts"),
         ({"constraints": ["planes > 9"]}, "no variant meets the constraints"),
         ({"metrics": {"a": {"function": "no_such_module_at_all:f"}}}, "cannot be had"),
         ({"metrics": {"a": {"of": "comm_scores.latency_p51_s", "how": "mean"}}},

@@ -15,7 +15,7 @@ from cislunar.scenario import Scenario, distinct, scenario_from
 from cislunar.sweep.designs import label, searched, variants
 from cislunar.sweep.expressions import evaluate
 from cislunar.sweep.trade import Trade
-from cislunar.yamlio import read_mapping
+from cislunar.yamlio import MAX_DEPTH, read_mapping
 from orbits.errors import ComputationError, InputError
 
 MOST_TRIED = 20  # variants that are looked at before a trade is refused
@@ -76,6 +76,8 @@ def put(content: Any, key: str, value: Any) -> Any:
     >>> put({"a": [{"name": "x", "b": 1}]}, "a.x.b", 2)
     {'a': [{'name': 'x', 'b': 2}]}
     """
+    if key.count(".") > MAX_DEPTH:
+        raise InputError("a key of too many parts", allowed=f"{MAX_DEPTH} levels")
     step, _, rest = key.partition(".")
     if isinstance(content, (list, tuple)):
         names = [str(e.get("name", e.get("id"))) if isinstance(e, dict) else "" for e in content]
