@@ -259,7 +259,8 @@ def _heat_title(service: str, text: Text) -> str:
 def _repro(results: RoadmapResults, text: Text) -> list[tuple[str, str]]:
     told = results.manifest
     versions = ", ".join(f"{k} {v}" for k, v in told.get("versions", {}).items())
-    counts = ", ".join(f"{k} {v:,}" for k, v in told["counts"].items())
+    words = [(text.either(f"count.{k}", k), v) for k, v in told["counts"].items()]
+    counts = text("list.joiner").join(f"{word} {v:,}" for word, v in words)
     return [
         (text("repro.command"), f"cislunar run {RESOLVED}"),
         (text("roadmap.hash"), told["sha256"]),

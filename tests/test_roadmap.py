@@ -213,7 +213,7 @@ def test_the_command_writes_a_page_in_each_language(tmp_path):
                                     "1"])  # fmt: skip
     assert told.exit_code == 0, told.output
     assert "SCaN phase 2 at the far side" in told.stdout
-    for language, words in (("en", "How gaps open and close"), ("ja", "空白の発生と解消")):
+    for language, words in (("en", "How gaps open and close"), ("ja", "途絶の発生と解消")):
         page = (tmp_path / "o" / f"roadmap.{language}.html").read_text(encoding="utf-8")
         assert words in page
         assert not re.search(r"(src|href)=.https?:", page)
@@ -221,7 +221,7 @@ def test_the_command_writes_a_page_in_each_language(tmp_path):
         assert "IPAexGothic" in page
     told = CliRunner().invoke(app, ["report", str(tmp_path / "o"), "--format", "pdf"])
     assert told.exit_code == 0, told.output
-    for language, words in (("en", "How gaps open and close"), ("ja", "空白の発生と解消")):
+    for language, words in (("en", "How gaps open and close"), ("ja", "途絶の発生と解消")):
         paper = pypdfium2.PdfDocument(tmp_path / "o" / f"roadmap.{language}.pdf")
         assert [round(x) for x in paper[0].get_size()] == [842, 595]
         said = plain("".join(p.get_textpage().get_text_bounded() for p in paper))

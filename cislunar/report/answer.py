@@ -240,7 +240,7 @@ def why_sentences(results, text: Text) -> list[str]:
         if o["kind"] == "far-side":
             out.append(
                 text(
-                    "why.far_side", assets=", ".join(o["assets"]),
+                    "why.far_side", assets=text("list.joiner").join(o["assets"]),
                     elevation=_angle(o["elevation_max_deg"]),
                     share=fmt.percent(o["access_frac"]),
                 )

@@ -40,7 +40,7 @@ def _horizons(assets, text):
         for remark in horizon.said("remark") if horizon is not None else ():
             by_remark.setdefault(remark, []).append(node.name)
     return [
-        text("limit.horizon", assets=", ".join(names), remark=remark)
+        text("limit.horizon", assets=text("list.joiner").join(names), remark=remark)
         for remark, names in by_remark.items()
     ]
 

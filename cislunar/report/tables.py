@@ -163,8 +163,12 @@ def _policy(scenario, text):
         text("scenario.policy_self", a=a) if a == b else text("scenario.policy_pair", a=a, b=b)
         for a, b in policy.share
     ]
-    members = "; ".join(f"{g}: {', '.join(m)}" for g, m in policy.groups.items())
-    return f"{text('list.joiner').join(pairs)} ({members})"
+    comma = text("list.joiner")
+    groups = text("scenario.policy_joiner").join(
+        text("scenario.policy_group", group=g, members=comma.join(m))
+        for g, m in policy.groups.items()
+    )
+    return text("scenario.policy_members", pairs=comma.join(pairs), groups=groups)
 
 
 def _gaps(results, text):
@@ -328,14 +332,21 @@ def _sources(results, text):
 def _repro(results, text):
     manifest = results.manifest
 
-    def listed(mapping, form: Callable[[Any], str] = str):
-        return ", ".join(f"{k} {form(v)}" for k, v in (mapping or {}).items())
+    def listed(mapping, form: Callable[[Any], str] = str, word: Callable[[str], str] = str):
+        pairs = (mapping or {}).items()
+        return text("list.joiner").join(f"{word(k)} {form(v)}" for k, v in pairs)
+
+    def count(name: str) -> str:
+        return text.either(f"count.{name}", name)
+
+    def stage(name: str) -> str:
+        return text.either(f"stage.{name}", name)
 
     rows = [
         (text("repro.command"), manifest.get("command", "cislunar run scenario.resolved.yaml")),
         (text("repro.hash"), manifest.get("scenario_sha256", fmt.NONE)),
         (text("repro.versions"), listed(manifest.get("versions"))),
-        (text("repro.counts"), listed(manifest.get("counts"), lambda v: f"{v:,}")),
-        (text("repro.wall"), listed(manifest.get("wall_s"), lambda v: f"{v:.1f} s")),
+        (text("repro.counts"), listed(manifest.get("counts"), lambda v: f"{v:,}", count)),
+        (text("repro.wall"), listed(manifest.get("wall_s"), lambda v: f"{v:.1f} s", stage)),
     ]
     return [(key, value or fmt.NONE) for key, value in rows]

@@ -261,7 +261,7 @@ def test_the_portfolio_is_greedy_and_may_exceed_the_budget(run):
 def test_notes_of_options_speak_the_page_s_language(run):
     note = "none of elfo-relay-jp is there: falls back to X band, 10 Mbps"
     assert "ELFO中継衛星1機" in offers.spoken(note, run, Text("ja"))
-    assert "10 Mbpsに切り替える" in offers.spoken(note, run, Text("ja"))
+    assert "10 Mbit/sに切り替える" in offers.spoken(note, run, Text("ja"))
     assert offers.spoken(note, run, Text("en")) == note.replace(
         "elfo-relay-jp", "ELFO relay, single"
     )
