@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cislunar.economics import COMPARED, PROJECT_YEARS
@@ -55,14 +55,13 @@ def records_used(scenario: Scenario, names: Iterable[str]) -> Iterator[tuple[str
                 yield from _signal(record)
                 used_terminals.update(t for t in record.terminals if isinstance(t, str))
                 if isinstance(record, Asset):
-                    for need in record.needs:
-                        if not isinstance(need, str):
-                            yield "need", f"{record.name}/{need.service}", need
+                    yield from _needs(
+                        record.name, [n for n in record.needs if not isinstance(n, str)]
+                    )
     asked = {n for a in scenario.assets for n in a.needs if isinstance(n, str)}
     for name, profile in scenario.needs.items():
         if name in asked:
-            for need in profile:
-                yield "need", f"{name}/{need.service}", need
+            yield from _needs(name, profile)
     for option in scenario.options:
         yield "option", option.id, option
         for records in (
@@ -75,6 +74,14 @@ def records_used(scenario: Scenario, names: Iterable[str]) -> Iterator[tuple[str
     for name in sorted(used_terminals):
         if name in scenario.terminals:
             yield "terminal", name, scenario.terminals[name]
+
+
+def _needs(name: str, needs: Sequence[Any]) -> Iterator[tuple[str, str, Any]]:
+    """The needs of a profile or an asset; of several of one service each by its own class."""
+    services = [need.service for need in needs]
+    for need in needs:
+        several = services.count(need.service) > 1 and need.id
+        yield "need", f"{name}/{need.service}" + (f"/{need.id}" if several else ""), need
 
 
 def _signal(record: Any) -> Iterator[tuple[str, str, Any]]:
@@ -127,7 +134,7 @@ def _entry(kind: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
         "id": name,
         "kind": kind,
         "catalog_id": data.get("catalog_id"),
-        "name": {"en": data.get("name_en") or name, "ja": data.get("name_ja") or name},
+        "name": {k: data.get(f"name_{k}") or _profile(kind, data, k) or name for k in ("en", "ja")},
         "summary": _summary(data),
         "values": _values(data, VALUES),
         # a value written in the scenario file itself is the author's own assumption
@@ -138,6 +145,15 @@ def _entry(kind: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
         "conflicts": data.get("conflicts", []),
         "sources": data.get("sources", []),
     }
+
+
+def _profile(kind: str, data: dict[str, Any], language: str) -> str | None:
+    """The name of the catalogue profile that a need is of."""
+    from cislunar import catalog
+
+    if kind != "need" or not data.get("catalog_id"):
+        return None
+    return (catalog.get("needs", data["catalog_id"]) or {}).get(f"name_{language}")
 
 
 def _rule(name: str) -> dict[str, Any]:

@@ -164,3 +164,28 @@ def test_losses_follow_from_the_outcomes_that_are_listed():
         and not r.get("service_start_qualifier")
     }  # fmt: skip
     assert served == set(craft["flown"])
+
+
+def test_insertion_costs_follow_from_the_published_burns():
+    known = catalog.load("insertion-costs")
+
+    def told(name):
+        record = known[f"insertion-{name}"]
+        return record["low_m_s"], record["high_m_s"], [f["value_m_s"] for f in record["figures"]]
+
+    burns = (364.980, 250.534, 247.550)  # KPLO as planned in 2017
+    low, high, figures = told("llo")
+    assert (low, high) == (round(sum(burns)), max(figures))
+    assert figures[0] == pytest.approx(sum(burns), abs=5e-3)
+    low, high, figures = told("elfo")
+    assert figures == pytest.approx([burns[0], burns[0] + burns[1]], abs=1e-9)
+    assert (low, high) == (round(figures[0]), round(figures[1]))
+    low, high, figures = told("nrho")
+    assert low == figures[0] == pytest.approx(0.44 * 16 * 60 / 25, abs=0.05)  # CAPSTONE: F t / m
+    assert high == max(figures)
+    low, high, figures = told("dro")
+    assert low == figures[0] == pytest.approx(363 * 0.3048, abs=0.05)  # ft/s
+    assert figures[1] == pytest.approx(580 * 0.44704, abs=0.05)  # mph
+    assert high == pytest.approx(sum(figures), abs=0.2)
+    low, high, figures = told("l2-halo")
+    assert (low, high) == (min(figures), max(figures))

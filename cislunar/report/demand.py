@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from cislunar import catalog
 from cislunar import display as fmt
 from cislunar.needs import hardest_first, rate_bps, rms_limit_m
 from cislunar.report.cells import Cell, Row, badge, head, number, said, service, unsure
@@ -193,7 +194,7 @@ def needs_table(results, text: Text) -> dict[str, Any]:
             found.setdefault(key, [need]).append(node.name)
     rows = [
         Row((
-            Cell(profile, "k"), Cell(service(name, text), "k"), Cell(asked, "w"),
+            _profile(profile, text), Cell(service(name, text), "k"), Cell(asked, "w"),
             number(str(len(users)), _short(users, text)),
             Cell(_why(need, text) or fmt.NONE, "w"),
             badge(need.confidence, text),
@@ -209,6 +210,12 @@ def needs_table(results, text: Text) -> dict[str, Any]:
         ),
         "rows": rows,
     }  # fmt: skip
+
+
+def _profile(name: str, text: Text) -> Cell:
+    """A profile by its id and, if it is of the catalogue, its name."""
+    known = (catalog.get("needs", name) or {}).get(f"name_{text.language}")
+    return Cell(name, "named", entries=(known,) if known else ())
 
 
 def _why(need: Any, text: Text) -> str:
