@@ -127,7 +127,7 @@ def _changes(results: RoadmapResults, milestone: str, title: str, text: Text) ->
                         before=f"{100 * before:.0f}", after=f"{100 * after:.0f}",
                     )
                 )  # fmt: skip
-        what = text("roadmap.and").join(said) if said else text("roadmap.nothing")
+        what = text("clause.joiner").join(said) if said else text("roadmap.nothing")
         words = roadmap.case_title(case, text.language)
         out.append(text("roadmap.case_answer", case=words, place=title, what=what))
     return out
