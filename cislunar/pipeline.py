@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -28,6 +29,7 @@ from cislunar.ranging import find_ranging, map_signals, signal_rows
 from cislunar.reruns import Reruns
 from cislunar.results import Results
 from cislunar.scenario import Scenario, resolved_yaml
+from cislunar.sensitivity import STEPS, sensitivity_frame
 from cislunar.situation import Situation, in_service
 from cislunar.tracks import build_tracks, time_grid
 from cislunar.trajectories import build_trajectories
@@ -102,8 +104,17 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         gaps = _gaps(base, plan, comms, positioning, alone if contended.navigation else None)
     with bar.stage("coverage"):
         coverage = _coverage(base, plan)
-    with bar.stage("options", len(scenario.options)):
-        proposal = _fill(base, plan, comms, positioning, ephemeris, bar)
+    assumed = _assumed(scenario, nodes) if scenario.sensitivity else []
+    with ThreadPoolExecutor(1) as beside:  # options keep hardly more than one core busy
+        worse = None
+        if scenario.sensitivity:
+            needed = {k: need for k, need in _needs(nodes).items() if need is not None}
+            served = _served(comms, positioning)
+            worse = beside.submit(sensitivity_frame, base, served, needed, _uere(), assumed)
+        with bar.stage("options", len(scenario.options)):
+            proposal = _fill(base, plan, comms, positioning, ephemeris, bar)
+        with bar.stage("sensitivity"):
+            more: dict[str, Any] = {} if worse is None else {"sensitivity": worse.result()}
     assert comms.frame is not None
     assert positioning.accuracy is not None
     assert positioning.tolerance is not None
@@ -135,10 +146,13 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         independence_options=proposal.independence_options,
         coverage=coverage,
         manifest={},
+        **more,
     )
     results.provenance.update(_provenance(results))
     results.manifest.update(_manifest(results, absent, contended, bar.wall_s))
     results.manifest["portfolio"] = proposal.notes
+    if scenario.sensitivity:
+        results.manifest["sensitivity"] = {**STEPS, "assumed_craft": assumed}
     return results
 
 
@@ -206,6 +220,14 @@ def _fill(
         base, _served(comms, positioning), _needs(base.nodes), _uere(), ephemeris, plan=plan
     )
     return propose(reruns, base.scenario.budget_oku_jpy, bar.advance)
+
+
+def _assumed(scenario: Scenario, nodes: Iterable[Node]) -> list[str]:
+    from cislunar.provenance import assumed_craft, collect
+
+    sources = collect(scenario, [n.name for n in nodes])["sources"]
+    said = {r["id"]: r.get("confidence") for r in sources if r["kind"] == "spacecraft"}
+    return assumed_craft(nodes, said)
 
 
 def _provenance(results: Results) -> dict[str, Any]:

@@ -350,6 +350,8 @@ def write_products(results: Results, folder: Path) -> None:
     gathered = GATHERED if results.scenario.accumulation is not None else ()
     if any(n.path is not None for n in results.nodes):
         gathered += ("traverse",)
+    if results.scenario.sensitivity:
+        gathered += ("sensitivity",)
     for attribute in ("traffic", "station_load", "named_gaps", *gathered):
         frame = rounded(getattr(results, attribute))
         frame.to_csv(folder / f"{attribute}.csv", index=False, lineterminator="\n")

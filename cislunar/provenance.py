@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cislunar.economics import COMPARED, PROJECT_YEARS
@@ -232,3 +232,16 @@ def _merged(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for entry in entries:
         found.setdefault((entry["kind"], entry["id"]), entry)
     return list(found.values())
+
+
+def assumed_craft(nodes: Iterable[Any], confidence: Mapping[str, str | None]) -> list[str]:
+    """Spacecraft whose orbit or another main value is an assumption, or unverified, by name.
+
+    ``confidence`` is that of the records by their id; a node may state its own.
+    """
+    return [
+        n.name
+        for n in nodes
+        if n.kind == "spacecraft"
+        and (n.confidence or confidence.get(n.name)) in ("assumption", "unverified")
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cislunar.comms import CommScores, score_comms
@@ -95,24 +95,30 @@ class Reruns:
                 )
             return Rerun(base, plan, base.ranging, self.served)
         more = extended(base, add_options(base.scenario, ids), self.ephemeris, self.memory)
-        given = (more.links, more.access, more.nodes, base.scenario.policy, more.tracks)
-        rules, ranging = base.scenario.contention, more.ranging
-        if rules is None or rules.method == "none":
-            plan = contact_table(*given)
-        else:  # who contends is told by labels that the bare table leaves out
-            contended = contend(plan_contacts(*given), more.nodes, rules, bound=False)
-            plan = contended.plan
-            if contended.navigation:
-                ranging = navigating(ranging, contended.navigation)
-        comms: CommScores = score_comms(plan, more.nodes, served_only=True)
-        found = dict(comms.served)
         corrects = any(n.correction_radius_km for n in more.nodes if n.name not in base.by_name)
-        if ranging is not base.ranging or corrects:
-            fixes: PositioningResult = score_positioning(
-                more.tracks, more.nodes, ranging, self.uere,
-                policy=base.scenario.policy, served_only=True,
-            )  # fmt: skip
-            found |= {(place, "positioning"): spans for place, spans in fixes.served.items()}
+        found = rescored(more, self.uere, None if corrects else base.ranging)
         self._on_rerun()
-        known = {k: v for k, v in found.items() if k in self.served}
-        return Rerun(more, plan, ranging, self.served | known)
+        known = {k: v for k, v in found.served.items() if k in self.served}
+        return replace(found, served=self.served | known)
+
+
+def rescored(situation: Situation, uere: Mapping[str, Any], ranging_before: Any = None) -> Rerun:
+    """A situation scored anew; positioning only where ranging is not what it was before."""
+    policy, rules = situation.scenario.policy, situation.scenario.contention
+    given = (situation.links, situation.access, situation.nodes, policy, situation.tracks)
+    ranging = situation.ranging
+    if rules is None or rules.method == "none":
+        plan = contact_table(*given)
+    else:  # who contends is told by labels that the bare table leaves out
+        contended = contend(plan_contacts(*given), situation.nodes, rules, bound=False)
+        plan = contended.plan
+        if contended.navigation:
+            ranging = navigating(ranging, contended.navigation)
+    comms: CommScores = score_comms(plan, situation.nodes, served_only=True)
+    served = dict(comms.served)
+    if ranging is not ranging_before:
+        fixes: PositioningResult = score_positioning(
+            situation.tracks, situation.nodes, ranging, uere, policy=policy, served_only=True
+        )
+        served |= {(place, "positioning"): spans for place, spans in fixes.served.items()}
+    return Rerun(situation, plan, ranging, served)

@@ -66,6 +66,7 @@ class Results:
     robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
     independence: pd.DataFrame = field(default_factory=pd.DataFrame)
     independence_options: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sensitivity: pd.DataFrame = field(default_factory=pd.DataFrame)
     accumulated_positioning: pd.DataFrame = field(default_factory=pd.DataFrame)
     accumulated_against_time: pd.DataFrame = field(default_factory=pd.DataFrame)
     accumulated_availability: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -238,7 +239,7 @@ def _read(folder: Path) -> Results:
         for attribute, name in TABLES.items()
         if attribute != "contacts"
     }
-    for attribute in GATHERED:  # only where the scenario asks for them
+    for attribute in (*GATHERED, "sensitivity"):  # only where the scenario asks for them
         path = folder / f"{attribute}.csv"
         if path.is_file():
             tables[attribute] = pd.read_csv(path, keep_default_na=True)

@@ -98,6 +98,10 @@ class Scenario(Record):
     accumulation: Accumulation | None = key("positioning gathered over time; absent: not computed")
     options: tuple[Option, ...] = key("the pool that may fill gaps; default the group japan", ())
     budget_oku_jpy: Oku | None = key("budget of a portfolio, oku yen (1e8 yen)")
+    sensitivity: bool = key(
+        "true: score the run again with links, horizons, ranging errors and supply made worse",
+        False,
+    )
     outputs: Outputs = key("reports to write", Outputs())
 
     def __init__(self, _origin: tuple[Path, str | None] | None = None, /, **data: Any):

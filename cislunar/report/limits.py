@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cislunar import display as fmt
+from cislunar.provenance import assumed_craft
 from cislunar.report import demand
 from cislunar.report.cells import service, span_of
 from cislunar.report.scores import SHARE
@@ -65,9 +66,7 @@ def decided_words(results) -> dict[str, Any] | None:
 def _supply(results, text):
     craft = [n for n in results.nodes if n.kind == "spacecraft"]
     sure = {r["id"]: r.get("confidence") for r in results.sources if r["kind"] == "spacecraft"}
-    assumed = [
-        n for n in craft if (n.confidence or sure.get(n.name)) in ("assumption", "unverified")
-    ]
+    assumed = assumed_craft(craft, sure)
     if not craft:
         return []
     return [text("limit.supply", count=len(assumed), total=len(craft))]

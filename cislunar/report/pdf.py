@@ -83,13 +83,17 @@ def _data(results, text, pictures):
             **table(words["overview"]["head"], words["overview"]["rows"], "body"),
         },
         "totals": table(words["gaps"]["totals_head"], words["gaps"]["totals"], "body"),
+        "sensitivity": {
+            "lead": words["sensitivity"]["lead"],
+            **table(words["sensitivity"]["head"], words["sensitivity"]["rows"], "body"),
+        },
         "portfolio": {
             "lead": words["portfolio"]["lead"], "cautions": words["portfolio"]["cautions"],
             **table(words["portfolio"]["head"], words["portfolio"]["rows"], "body"),
         },
         "sections": {k: text(f"section.{k}") for k in (
             "answer", "scenario", "method", "scorecard", "timeline", "accumulation", "map",
-            "orbits", "gaps", "why", "fills", "portfolio", "repro",
+            "orbits", "gaps", "why", "sensitivity", "fills", "portfolio", "repro",
         )},
         "annex_title": text("paper.annex"), "contents": text("report.contents"),
         "page": text("paper.page"),

@@ -28,6 +28,7 @@ from cislunar.report.cells import (
 from cislunar.report.conflicts import conflicts
 from cislunar.report.limits import limit_sentences
 from cislunar.report.method import method_sentences
+from cislunar.report.sensitivity import sensitivity
 from cislunar.report.supply import supply_rows
 from cislunar.report.told import told
 from cislunar.text import Text
@@ -62,6 +63,7 @@ def context(results, text: Text) -> dict[str, Any]:
         "needs": demand.needs_table(results, text),
         "gaps": _gaps(results, text),
         "why": why_sentences(results, text),
+        "sensitivity": sensitivity(results, text),
         "fills": offers.fills(results, text),
         "portfolio": offers.portfolio(results, text),
         "worth": [
