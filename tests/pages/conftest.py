@@ -89,6 +89,9 @@ def make_results(assets=4, spacecraft=3, days=2.0, gaps_a_day=4, seed=1):
             "scenario_sha256": "0" * 64, "versions": {"cislunar-planner": "0.1.0", "numpy": "2"},
             "wall_s": {"trajectories": 1.25, "access": 3.5}, "counts": {"contacts": 1234},
             "notes": ["Earth orientation is held past the end of its table."],
+            "sensitivity": {
+                "link_db": 3.0, "mask_deg": 5.0, "error_factor": 1.5, "assumed_craft": ["relay-1"],
+            },
         },
         provenance={"observations": [
             {"kind": "far-side", "assets": ["asset-02"], "elevation_max_deg": -14.2,
@@ -153,6 +156,12 @@ def _worth():
     """What options are worth and cost: the columns of the product files."""
     option = "elfo-relay-jp"
     return {
+        "sensitivity": pd.DataFrame({
+            "case": ["as-planned", "as-planned", "links-weaker", "links-weaker"],
+            "service": ["relay", "all"] * 2, "needs": [4] * 4, "below_asked": [1, 1, 2, 2],
+            "unserved_h": [30.5, 30.5, 42.0, 42.0], "change_h": [0.0, 0.0, 11.5, 11.5],
+            "availability_frac": [0.95, 0.95, 0.93, 0.93],
+        }),
         "robustness": pd.DataFrame({
             "quantity": ["cost_oku_jpy", "gap_hours_filled", "gap_hours_filled_in_year"],
             "fiscal_year": [None, None, 2031], "planned": [55.0, 30.2, 390.0],
