@@ -15,7 +15,16 @@ from typing import Annotated
 import typer
 
 from cislunar import cli_plans
-from cislunar.cli_base import INTERRUPTED, PROGRAM, CommandLine, Outside, exit_codes, listed, say
+from cislunar.cli_base import (
+    INTERRUPTED,
+    PROGRAM,
+    CommandLine,
+    Outside,
+    exit_codes,
+    listed,
+    plain,
+    say,
+)
 from orbits.errors import InputError
 
 app = typer.Typer(
@@ -120,7 +129,7 @@ def _run_roadmap(
         results = run_roadmap(roadmap, folder, workers=workers, say=None if quiet else say)
     if not quiet:
         for line in answers(results, "en"):
-            print(line)
+            print(plain(line.replace("\n", " ")))
     print(folder)
     if report:
         for path in write_report(results, folder):
@@ -155,7 +164,7 @@ def sweep(
         )  # fmt: skip
         pages = write_page(done)
         if not quiet:
-            print(summary(done))
+            print(plain(summary(done)))
         for path in (done.folder, *pages):
             print(path)
 

@@ -85,7 +85,20 @@ Outside = Annotated[
 
 
 def say(line: str) -> None:
-    print(" ".join(str(line).split("\n")), file=sys.stderr)
+    print(plain(str(line).replace("\n", " ")), file=sys.stderr)
+
+
+def plain(text: str) -> str:
+    """The text with what steers a terminal written out; lines stay lines.
+
+    >>> print(plain("a\\x1b[31mb　c\\nd"))
+    a\\x1b[31mb　c
+    d
+    """
+    return "".join(
+        c if c.isprintable() or c in "\n　\u00a0" else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 def listed(text: str, allowed: tuple[str, ...], key: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 
@@ -138,7 +139,7 @@ class ErrorBudget:
             f"<tr><td>{name.strip()}</td><td>{value:.3f} m</td></tr>"
             for name, value in self._lines()
         )
-        return f"<table>{rows}</table><p>{self.source}</p>"
+        return f"<table>{rows}</table><p>{escape(self.source)}</p>"
 
 
 def presets() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,8 +74,8 @@ class Deliverable:
     def _repr_html_(self) -> str:
         hours = (self.end_s - self.start_s) / 3600.0
         return (
-            f"<p>{self.volume_bit / 1e9:.3f} Gbit from {self.source} to "
-            f"{', '.join(self.targets)} in {hours:.1f} h; limited by</p>"
+            f"<p>{self.volume_bit / 1e9:.3f} Gbit from {escape(self.source)} to "
+            f"{escape(', '.join(self.targets))} in {hours:.1f} h; limited by</p>"
             + self.bottlenecks.to_html(index=False, max_rows=20)
         )
 

@@ -559,6 +559,20 @@ def test_what_a_user_wrote_reaches_the_pages_as_words(tmp_path):
         assert b"&lt;script&gt;alert(1)" in xml
 
 
+def test_what_shows_itself_in_a_notebook_escapes_names_of_a_foreign_plan():
+    from cislunar.contact_table import ContactTable
+    from cislunar.error_budget import ErrorBudget
+    from cislunar.flow import deliverable_volume
+
+    plan = ContactTable.of_rows([(NASTY, NASTY, "b" + NASTY, 0.0, 9.0, 1e3, 1.5)])
+    volume = deliverable_volume(plan, NASTY, ["b" + NASTY], 0.0, 20.0)
+    for shown in (volume, ErrorBudget(1.0, 1.0, 1.0, 0.0, source=NASTY)):
+        told = shown._repr_html_()
+        assert "alert(1)" in told
+        assert "<script" not in told
+        assert "<img" not in told
+
+
 def test_no_cell_of_a_table_begins_a_formula(tmp_path):
     """What a user may name begins with a letter or digit, for tables are opened in spreadsheets."""
     for key, value in (("name", "=1+1"), ("name", "+1"), ("name", "@x"), ("name", "-x"),

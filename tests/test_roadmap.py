@@ -317,3 +317,28 @@ def test_a_roadmap_with_files_goes_anywhere_and_knows_what_they_hold(tmp_path):
     (moved / "runs" / "2029-1" / "scores.csv").write_text("")
     with pytest.raises(InputError, match="its products cannot be read"):
         load_roadmap_results(moved)
+
+
+def test_what_a_user_wrote_in_a_roadmap_reaches_page_paper_and_terminal_as_words(tmp_path):
+    """Titles with markup and steering signs: shown, not run, in all three."""
+    from typer.testing import CliRunner
+
+    nasty = "<script>alert(1)</script>{{7*7}}#panic(1) \x1b[31mred \u202e \u2028\nend"
+    made = small(years=[2028, 2028], starts_per_year=1, policies=[], dates=[], title=nasty)
+    made["slips"]["later"]["title"] = made["milestones"]["far"]["title"] = nasty
+    path, out = tmp_path / "r.yaml", tmp_path / "out"
+    path.write_text(yaml.safe_dump({"roadmap": made}), encoding="utf-8")
+    told = CliRunner().invoke(app, ["run", str(path), "--out", str(out), "--workers", "1"])
+    assert told.exit_code == 0, told.output
+    assert "alert(1)" in told.stdout
+    assert all(line.isprintable() for line in told.stdout.split("\n"))
+    told = CliRunner().invoke(app, ["report", str(out), "--format", "html,pdf"])
+    assert told.exit_code == 0, told.output
+    assert "<script>" not in load_roadmap_results(out)._repr_html_()
+    for language in ("en", "ja"):
+        page = (out / f"roadmap.{language}.html").read_text(encoding="utf-8")
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;{{7*7}}#panic(1)" in page
+        paper = pypdfium2.PdfDocument(out / f"roadmap.{language}.pdf")
+        said = plain("".join(p.get_textpage().get_text_bounded() for p in paper))
+        assert "alert(1)</script>{{7*7}}#panic(1)" in said
