@@ -22,6 +22,7 @@ from cislunar.modcod import Mode, modes
 from cislunar.optical import PLANCK_J_S, ppm_required_dbw
 from cislunar.records import Itself
 from orbits.constants import BOLTZMANN_DBW_K_HZ, C_KM_S, DEG
+from orbits.errors import InputError
 
 if TYPE_CHECKING:
     from cislunar.terminal_records import Terminal
@@ -75,6 +76,24 @@ def half_beam_rad(terminal: Terminal) -> float:
 
 Line = tuple[str, float, str]
 
+JAPANESE = {
+    "item": "項目", "value": "値", "unit": "単位", "range": "距離", "wavelength": "波長",
+    "frequency": "周波数", "transmit power": "送信電力", "circuit loss": "給電損失",
+    "transmitter gain": "送信利得", "receiver gain": "受信利得",
+    "system noise temperature": "システム雑音温度", "EIRP": "等価等方輻射電力（EIRP）",
+    "free space": "自由空間損失", "pointing, transmitter": "送信側指向損失",
+    "pointing, receiver": "受信側指向損失", "polarisation": "偏波損失", "atmosphere": "大気減衰",
+    "receiver optics": "受信光学系損失", "other losses": "その他の損失",
+    "off boresight, transmitter": "送信側の軸外れによる利得低下",
+    "off boresight, receiver": "受信側の軸外れによる利得低下",
+    "noise of Moon and Sun": "月・太陽雑音によるG/T低下", "G/T": "性能指数G/T",
+    "Boltzmann": "ボルツマン定数", "C/N0": "搬送波電力対雑音電力密度比（C/N0）",
+    "received power": "受信電力", "rate": "伝送速度", "required Eb/N0": "所要Eb/N0",
+    "energy a bit needs": "1ビットに要するエネルギー", "implementation loss": "装置化損失",
+    "share of power in data": "データ成分への電力配分", "margin": "回線マージン",
+    "rate that closes": "成立する伝送速度", "modulation and coding": "変調・符号化方式",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -111,12 +130,26 @@ class Budget:
             text.append(f"modulation and coding: {self.modcod}")
         return "\n".join(text)
 
-    def markdown(self) -> str:
-        """The budget as a Markdown table, ready for an appendix."""
+    def markdown(self, language: str = "en") -> str:
+        """The budget as a Markdown table, ready for an appendix, in ``en`` or ``ja``.
+
+        >>> one = Budget(None, -100.0, 0.0, None, (("received power", -100.0, "dBW"),))
+        >>> print(one.markdown("ja"))
+        | 項目 | 値 | 単位 |
+        |---|---:|---|
+        | 受信電力 | -100.00 | dBW |
+        """
+        if language not in ("en", "ja"):
+            raise InputError(f"no budget in language {language!r}", allowed="en, ja")
+
+        def say(word: str) -> str:
+            return JAPANESE[word] if language == "ja" else word
+
         head = [f"**{self.title}**", ""] if self.title else []
-        rows = [f"| {n} | {v:,.2f} | {u} |" for n, v, u in (*self.inputs, *self.lines)]
-        last = [f"| modulation and coding | {self.modcod} | |"] if self.modcod else []
-        return "\n".join([*head, "| item | value | unit |", "|---|---:|---|", *rows, *last])
+        rows = [f"| {say(n)} | {v:,.2f} | {u} |" for n, v, u in (*self.inputs, *self.lines)]
+        last = [f"| {say('modulation and coding')} | {self.modcod} | |"] if self.modcod else []
+        names = " | ".join(say(word) for word in ("item", "value", "unit"))
+        return "\n".join([*head, f"| {names} |", "|---|---:|---|", *rows, *last])
 
     def _repr_html_(self) -> str:
         cell = "<tr><td>{}</td><td style='text-align:right'>{}</td><td>{}</td></tr>"

@@ -233,6 +233,11 @@ def read_ion(path) -> ContactTable:
     known = _ranges_by_pair(ranges, path)
     rows = []
     for s, e, a, b, rate, key in contacts:
+        if e <= s:
+            raise InputError(
+                "the contact ends before it starts", file=str(path), key=key,
+                value=e, allowed="a stop after the start",
+            )  # fmt: skip
         spans, stops = known.get((a, b), ((), ()))
         pieces = []
         for x, y, d in spans[bisect_right(stops, s) :]:

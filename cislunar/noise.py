@@ -1,8 +1,9 @@
 """Noise that the Moon and the Sun add to a receiver when they stand in its beam.
 
-A body of brightness T that takes a share s of the beam's power adds s T kelvin behind the
-atmosphere (s T / L). A beam much wider than the disc sees T Omega_disc / Omega_beam; a beam much
-narrower, all of T that its main lobe holds. Brightness is that of ITU-R P.372.
+A body of brightness T that takes a share s of the beam's power adds s T kelvin; no air is laid
+before it, which would take a little of that away. A beam much wider than the disc sees
+T Omega_disc / Omega_beam; a beam much narrower, all of T that its main lobe holds. Brightness is
+that of ITU-R P.372.
 """
 
 from __future__ import annotations

@@ -180,7 +180,7 @@ def test_our_own_table(tmp_path):
          '"rateBitsPerSec": 1, "owlt": 0}]}', "two different nodes"),
         ("a contact +0 +60 1 2 x\n", "line 1"),
         ("a contact +0 +60 1 2 10\n", "no range"),
-        ("a contact +60 +0 1 2 10\na range +0 +60 1 2 1\n", "plan.txt"),
+        ("a contact +60 +0 1 2 10\na range +0 +60 1 2 1\n", "line 1: the contact ends"),
         ("contact_id,source,target,rate_bps\n", "no column start_s"),
     ],
 )  # fmt: skip

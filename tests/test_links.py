@@ -1,6 +1,7 @@
 """Link budgets against worked tables, and the rate of every link against budgets at instants."""
 
 import math
+import re
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +14,10 @@ from cislunar.access import find_access
 from cislunar.acquisition import navigation_visible
 from cislunar.budget import (
     FULL,
+    JAPANESE,
     LIMB,
     OUTSIDE,
+    Losses,
     attenuation_db,
     free_space_loss_db,
     half_beam_rad,
@@ -29,6 +32,7 @@ from cislunar.links import close_links, directed_window
 from cislunar.pairing import connects, min_elevation_deg, terminal_pairs
 from cislunar.schema import Terminal
 from orbits.constants import C_KM_S, DEG
+from orbits.errors import InputError
 from orbits.intervals import Intervals
 
 scene = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("scene.py"))))
@@ -155,6 +159,17 @@ def test_budget_prints_lines_that_add_up():
         (n, u) for n, _, u in (*budget.inputs, *budget.lines)
     ]
     assert budget._repr_html_().count("<tr>") == len(rows)
+    said = [r for r in budget.markdown("ja").splitlines() if r.startswith("| ")][1:]
+    figures = [[c.strip() for c in r.split("|")[2:4]] for r in said]
+    assert figures == [[v.strip(), u.strip()] for _, v, u in rows]
+    assert "| 回線マージン |" in budget.markdown("ja")
+    for row in said:  # no English word is left beside the figures
+        assert not re.search("[a-z]{4}", row.split("|")[1]), row
+    trunk = link_budget(terminal("optical-trunk"), terminal("optical-ground"), 4e5)
+    assert "| 受信電力 |" in trunk.markdown("ja")
+    assert all(name in JAPANESE for name, _, _ in Losses(1.0, 1.0, 1.0).lines())
+    with pytest.raises(InputError, match="language 'fr'"):
+        budget.markdown("fr")
     weak = link_budget(terminal("user-x-dte"), terminal("station-34m-x"), 4e8)
     assert (weak.rate_bps, weak.margin_db, weak.closes) == (0.0, None, False)
 
