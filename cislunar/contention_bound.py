@@ -9,11 +9,11 @@ and a beam that is being set up serves nobody. A schedule that reaches it is pro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from cislunar.contention_milp import Rows, instants_s, pieces_of, spread
+from cislunar.contention_milp import instants_s
 from cislunar.contention_problem import (
     NO_PIECES,
     SAME_S,
@@ -23,6 +23,7 @@ from cislunar.contention_problem import (
     joined,
     levels,
 )
+from cislunar.contention_program import Program, pieces_of, serve
 from orbits.errors import ComputationError
 from orbits.intervals import Intervals
 
@@ -37,139 +38,125 @@ def proof_s(
     """An upper bound of the objective beyond ``base`` (s) that counts set-up and least contact.
 
     ``cuts`` (s, sorted) has all edges, and may have more: the finer, the tighter. Every schedule,
-    whenever it changes, meets these rules for its seconds in the pieces between cuts, so the best
-    that meets them is at least as good. A partner of a pool has, by piece: the seconds ``held`` and
-    those of ``set-up``; whether it is held at all (``on``), taken the whole piece (``through``),
-    and, by cut, whether it is taken just after (``at``). Raises ComputationError where the solver
-    finds no bound.
+    whenever it changes, meets the rules put down here for its seconds in the pieces between cuts,
+    so the best that meets them is at least as good. Raises ComputationError where the solver finds
+    no bound.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
-    set_up, least = problem.set_up_s, problem.minimum_contact_s
     low = min(w.start_s for w in windows)
-    if set_up > 0.0 and cuts[0] > low - set_up + SAME_S:  # the first are set up before any window
-        cuts = np.concatenate(([low - set_up], cuts))
-    length = np.diff(cuts)
-    size = length.size
-    gain: list[float] = []
-    most: list[float] = []
-    whole: list[int] = []
-    rows = Rows()
-
-    def variables(high, integral: int = 0) -> np.ndarray:
-        first = len(gain)
-        high = np.atleast_1d(np.asarray(high, dtype=float))
-        gain.extend([0.0] * high.size)
-        most.extend(high.tolist())
-        whole.extend([integral] * high.size)
-        return np.arange(first, len(gain))
-
-    def overlapping(a: float, b: float) -> range:
-        """The pieces that a span has a part of."""
-        first = int(np.searchsorted(cuts, a + SAME_S, side="right")) - 1
-        return range(max(first, 0), min(int(np.searchsorted(cuts, b - SAME_S)), size))
-
+    if cuts[0] > low - problem.set_up_s + SAME_S:  # the first are set up before any window
+        cuts = np.concatenate(([low - problem.set_up_s], cuts))
     edges = np.array([(w.start_s, w.end_s) for w in windows])
     spans = np.searchsorted(cuts, edges - SAME_S).tolist()
-    given = [variables(length[a:b]) for a, b in spans]
-    if least > 0.0:
-        for (a, b), f in zip(spans, given, strict=True):
-            some = variables(np.ones(b - a), 1)
-            for k in range(a, b):
-                rows.at_most(0.0, [(int(f[k - a]), 1.0), (int(some[k - a]), -float(length[k]))])
-                # a grant with a part in this piece lasts the least contact, around it
-                near = overlapping(cuts[k] - least, cuts[k + 1] + least)
-                around = [(int(f[j - a]), -1.0) for j in near if a <= j < b]
-                rows.at_most(0.0, [*around, (int(some[k - a]), least)])
-
+    program = Program()
+    given = [program.variables(np.diff(cuts)[a:b]) for a, b in spans]
+    if problem.minimum_contact_s > 0.0:
+        for (a, b), seconds in zip(spans, given, strict=True):
+            _last(program, cuts, a, b, seconds, problem.minimum_contact_s)
     partners: dict[int, dict[str, list[int]]] = {}
     for i, window in enumerate(windows):
         for pool, partner in problem.sessions[window.session].pools:
             partners.setdefault(pool, {}).setdefault(partner, []).append(i)
     for pool, by_partner in partners.items():
         capacity = problem.pools[pool].capacity
-        if len(by_partner) <= capacity:
-            continue
-        kept = []
-        for members in by_partner.values():
-            held, setting = variables(length), variables(length)
-            on, through = variables(np.ones(size), 1), variables(np.ones(size))
-            at = variables(np.ones(size + 1), 1)
-            kept.append((held, setting, on, through, at))
-            for k in range(size):
-                h, on_k = int(held[k]), int(on[k])
-                rows.at_most(0.0, [(h, 1.0), (on_k, -float(length[k]))])
-                rows.at_most(float(length[k]), [(h, 1.0), (int(setting[k]), 1.0)])
-                for i in members:
-                    a, b = spans[i]
-                    if a <= k < b:
-                        rows.at_most(0.0, [(int(given[i][k - a]), 1.0), (h, -1.0)])
-                if not any(spans[i][0] <= k < spans[i][1] for i in members):
-                    rows.at_most(0.0, [(on_k, 1.0)])
-                if set_up <= 0.0:
-                    continue
-                # held, but not taken when the piece begins: set up within it
-                rows.at_most(0.0, [(on_k, set_up), (int(at[k]), -set_up), (int(setting[k]), -1.0)])
-                # held, but in no piece of the last set-up time: set up since
-                back = overlapping(cuts[k] - set_up, cuts[k])
-                rows.at_most(
-                    0.0,
-                    [(on_k, set_up)]
-                    + [(int(on[j]), -set_up) for j in back]
-                    + [(int(setting[j]), -1.0) for j in (*back, k)],
-                )
-                # taken at the end but not all through the piece: its set-up began in the piece
-                ahead = [j for j in overlapping(cuts[k + 1], cuts[k + 1] + set_up) if j > k]
-                rows.at_most(
-                    0.0,
-                    [(int(at[k + 1]), set_up), (int(through[k]), -set_up)]
-                    + [(int(setting[j]), -1.0) for j in (k, *ahead)],
-                )
-                rows.at_most(0.0, [(int(through[k]), 1.0), (int(at[k]), -1.0)])
-                rows.at_most(0.0, [(int(through[k]), 1.0), (int(at[k + 1]), -1.0)])
-        for k in range(size):
-            rows.at_most(
-                float(capacity * length[k]),
-                [(int(v[k]), 1.0) for held, setting, *_ in kept for v in (held, setting)],
-            )
-            if set_up <= 0.0:
-                continue
-            rows.at_most(float(capacity), [(int(at[k]), 1.0) for *_, at in kept])
-            for n, (_, _, on, _, _) in enumerate(kept):  # one is served: the rest are not all taken
-                others = [(int(t[k]), 1.0) for m, (_, _, _, t, _) in enumerate(kept) if m != n]
-                rows.at_most(float(capacity), [(int(on[k]), 1.0), *others])
-        if set_up > 0.0:
-            rows.at_most(float(capacity), [(int(at[size]), 1.0) for *_, at in kept])
-
-    by_user: dict[str, list[int]] = {}
-    for i, window in enumerate(windows):
-        by_user.setdefault(problem.sessions[window.session].user, []).append(i)
-    for user, members in by_user.items():
-        room = 1.0 - np.clip(spread(base.get(user, NO_PIECES), cuts), 0.0, 1.0)
-        worth = {i: spread(pieces_of(problem, windows[i]), cuts) for i in members}
-        weight = problem.sessions[windows[members[0]].session].priority
-        for k in np.flatnonzero(room > 0.0).tolist():
-            terms = [
-                (int(given[i][k - spans[i][0]]), -float(worth[i][k]))
-                for i in members
-                if spans[i][0] <= k < spans[i][1] and worth[i][k] > 0.0
+        if len(by_partner) > capacity:
+            kept = [
+                _partner(program, cuts, [(spans[i], given[i]) for i in members], problem.set_up_s)
+                for members in by_partner.values()
             ]
-            if terms:
-                z = int(variables(room[k] * length[k])[0])
-                gain[z] = -weight
-                rows.at_most(0.0, [(z, 1.0), *terms])
-    limits: Any = (np.zeros(len(most)), np.array(most), np.array(rows.high))
-    found = milp(
-        np.array(gain),
-        integrality=np.array(whole),
-        bounds=Bounds(limits[0], limits[1]),
-        constraints=LinearConstraint(rows.matrix(len(gain)), ub=limits[2]),
-        options={"mip_rel_gap": 0.0, "node_limit": NODES},
-    )
-    limit = found.mip_dual_bound if any(whole) else found.fun  # else it is a linear program
+            _share(program, np.diff(cuts), kept, capacity)
+    serve(program, problem, windows, base, cuts, spans, given, np.ones(cuts.size - 1))
+    found, scale = program.solve(node_limit=NODES)
+    limit = found.fun if program.linear else found.mip_dual_bound
     if limit is None or not np.isfinite(limit):
         raise ComputationError(f"the bound of contending links was not found: {found.message}")
-    return -float(limit)
+    return -float(limit) * scale
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A partner of a pool: variables by piece, but ``taken`` by cut.
+
+    Seconds ``held``, and of set-up; whether it is held ``at_all``, and taken all ``through``;
+    whether it is ``taken`` just after a cut. Without set-up only the seconds matter.
+    """
+
+    held: list[int]
+    setting_up: list[int]
+    at_all: list[int]
+    through: list[int]
+    taken: list[int]
+
+
+def _overlapping(cuts: np.ndarray, a: float, b: float) -> range:
+    """The pieces that a span has a part of."""
+    first = int(np.searchsorted(cuts, a + SAME_S, side="right")) - 1
+    return range(max(first, 0), min(int(np.searchsorted(cuts, b - SAME_S)), cuts.size - 1))
+
+
+def _last(program: Program, cuts, a: int, b: int, seconds, least_s: float) -> None:
+    """A grant with a part in a piece lasts the least contact, around it."""
+    at_all = program.variables(np.ones(b - a), whole=True)
+    for k in range(a, b):
+        here = at_all[k - a]
+        program.at_most(0.0, (seconds[k - a], 1.0), (here, -float(cuts[k + 1] - cuts[k])))
+        near = _overlapping(cuts, cuts[k] - least_s, cuts[k + 1] + least_s)
+        around = [(seconds[j - a], -1.0) for j in near if a <= j < b]
+        program.at_most(0.0, (here, least_s), *around)
+
+
+def _partner(program: Program, cuts, members, set_up_s: float) -> _Kept:
+    """The rules of one partner of a pool; ``members`` are its windows' pieces and seconds."""
+    length = np.diff(cuts)
+    size = length.size
+    kept = _Kept(
+        held=program.variables(length),
+        setting_up=program.variables(length if set_up_s > 0.0 else 0.0 * length),
+        at_all=program.variables(np.ones(size), whole=set_up_s > 0.0),
+        through=program.variables(np.ones(size)),
+        taken=program.variables(np.ones(size + 1), whole=set_up_s > 0.0),
+    )
+    for k in range(size):
+        held, at_all = kept.held[k], kept.at_all[k]
+        here = [seconds[k - a] for (a, b), seconds in members if a <= k < b]
+        for one in here:
+            program.at_most(0.0, (one, 1.0), (held, -1.0))
+        program.at_most(0.0, (held, 1.0), (at_all, -float(length[k]) if here else 0.0))
+        program.at_most(float(length[k]), (held, 1.0), (kept.setting_up[k], 1.0))
+        if set_up_s <= 0.0:
+            continue
+        if not here:
+            program.at_most(0.0, (at_all, 1.0))
+        before = _overlapping(cuts, cuts[k] - set_up_s, cuts[k])
+        after = _overlapping(cuts, cuts[k], cuts[k + 1] + set_up_s)
+        # held, but not taken when the piece begins: set up within it
+        program.at_most(
+            0.0, (at_all, set_up_s), (kept.taken[k], -set_up_s), (kept.setting_up[k], -1.0)
+        )
+        # held, but in no piece of the last set-up time: set up since
+        program.at_most(
+            0.0, (at_all, set_up_s), *((kept.at_all[j], -set_up_s) for j in before),
+            *((kept.setting_up[j], -1.0) for j in (*before, k)),
+        )  # fmt: skip
+        # taken at the end but not all through the piece: its set-up began in the piece
+        program.at_most(
+            0.0, (kept.taken[k + 1], set_up_s), (kept.through[k], -set_up_s),
+            *((kept.setting_up[j], -1.0) for j in after if j >= k),
+        )  # fmt: skip
+        program.at_most(0.0, (kept.through[k], 1.0), (kept.taken[k], -1.0))
+        program.at_most(0.0, (kept.through[k], 1.0), (kept.taken[k + 1], -1.0))
+    return kept
+
+
+def _share(program: Program, length: np.ndarray, kept: Sequence[_Kept], capacity: int) -> None:
+    """What the partners of a pool take together, at most its capacity."""
+    for k in range(length.size):
+        seconds = [(v[k], 1.0) for one in kept for v in (one.held, one.setting_up)]
+        program.at_most(float(capacity * length[k]), *seconds)
+        for n, one in enumerate(kept):  # one is served: the rest are not all taken throughout
+            others = [(other.through[k], 1.0) for m, other in enumerate(kept) if m != n]
+            program.at_most(float(capacity), (one.at_all[k], 1.0), *others)
+    for k in range(length.size + 1):
+        program.at_most(float(capacity), *((one.taken[k], 1.0) for one in kept))
 
 
 def bound_s(problem: Problem, windows: Sequence[Window], base: Mapping[str, Pieces]) -> float:
@@ -230,22 +217,14 @@ def _covered_in(pieces: Pieces, edges: np.ndarray) -> np.ndarray:
 
 def _relaxed(problem: Problem, items) -> float:
     """The sum of the linear programs of some pieces of time, solved as one."""
-    from scipy.optimize import linprog
-
-    rows, gain, most = Rows(), [], []
-
-    def variable(high: float, worth: float = 0.0) -> int:
-        gain.append(-worth)
-        most.append(high)
-        return len(gain) - 1
-
+    program = Program()
     for length, members, could in items:
         users: dict[str, list[tuple[int, float]]] = {}
         pools: dict[int, dict[str, dict[int, list[int]]]] = {}
         priority: dict[str, float] = {}
         for index, value, seconds in members:
             session = problem.sessions[index]
-            y = variable(seconds)
+            (y,) = program.variables(seconds)
             users.setdefault(session.user, []).append((y, -value))
             priority[session.user] = session.priority
             for pool, partner in session.pools:
@@ -260,18 +239,15 @@ def _relaxed(problem: Problem, items) -> float:
                 if len(sessions) == 1:
                     terms += [(y, 1.0) for ys in sessions.values() for y in ys]
                     continue
-                held = variable(length)  # one partner takes one beam on all its links
+                (held,) = program.variables(length)  # one partner takes one beam on all its links
                 for ys in sessions.values():
-                    rows.at_most(0.0, [*((y, 1.0) for y in ys), (held, -1.0)])
+                    program.at_most(0.0, *((y, 1.0) for y in ys), (held, -1.0))
                 terms.append((held, 1.0))
-            rows.at_most(capacity * length, terms)
+            program.at_most(capacity * length, *terms)
         for user, seconds in could.items():
-            z = variable(max(seconds, 0.0), priority[user])
-            rows.at_most(0.0, [(z, 1.0), *users[user]])
-    found = linprog(
-        np.array(gain), A_ub=rows.matrix(len(gain)), b_ub=np.array(rows.high),
-        bounds=np.column_stack((np.zeros(len(most)), most)), method="highs",
-    )  # fmt: skip
+            (z,) = program.variables(max(seconds, 0.0), worth=priority[user])
+            program.at_most(0.0, (z, 1.0), *users[user])
+    found, scale = program.solve()
     if found.status != 0:
         raise ComputationError(f"the bound of contending links was not found: {found.message}")
-    return -float(found.fun)
+    return -float(found.fun) * scale
