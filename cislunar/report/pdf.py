@@ -167,8 +167,11 @@ def is_mapped(coverage, variable: str) -> bool:
 def table(head, rows, where) -> dict[str, Any]:
     """A table for the template: headings, rows, relative column widths and a font size.
 
-    Widths hold the longest word of every column, so that nothing leaves its cell.
+    Widths hold the longest word of every column, so that nothing leaves its cell. A table without
+    a heading, which the run does not have, has no columns.
     """
+    if not head:
+        return {"head": [], "rows": [], "widths": [], "size": SMALLEST_PT}
     body = [_row(row) for row in rows]
     columns = [[name] for name, _ in head]
     for row in body:

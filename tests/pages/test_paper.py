@@ -79,6 +79,7 @@ def test_a_run_without_options_has_its_paper(results):
             **vars(results),
             "fills": results.fills.iloc[:0],
             "portfolio": results.portfolio.iloc[:0],
+            "sensitivity": results.sensitivity.iloc[:0],
         }
     )
     made = pypdfium2.PdfDocument(pdf.document(bare, Text("en")))
