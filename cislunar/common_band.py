@@ -88,5 +88,5 @@ def _note(kind: str, out: Bands | None, back: Bands | None, names: list[str]) ->
     who = ", ".join(names)
     return {
         "en": f"No band in common with {KINDS[kind][0]}: {who} ({'; '.join(en)}).",
-        "ja": f"いずれの{KINDS[kind][1]}とも共通の周波数帯がないもの: {who}（{'。'.join(ja)}）。",
+        "ja": f"いずれの{KINDS[kind][1]}とも共通の周波数帯がないもの：{who}（{'。'.join(ja)}）。",
     }
