@@ -88,10 +88,13 @@ def run(
             return
         from cislunar.checks import check_scenario
         from cislunar.products import check_folder
+        from cislunar.report import check_formats
         from cislunar.scenario import load_scenario
 
         chosen = load_scenario(scenario)
         check_scenario(chosen, str(scenario))
+        with exit_codes(str(scenario)):
+            check_formats(() if no_report else chosen.outputs.formats)
         folder = check_folder(out if out is not None else Path("out") / chosen.name)
 
         from cislunar import pipeline
@@ -121,8 +124,13 @@ def _run_roadmap(
     roadmap = load_roadmap(file)
     check_scenario(roadmap.base, str(file))
 
+    from cislunar.report import check_formats
     from cislunar.roadmap import run_roadmap
-    from cislunar.roadmap_report import answers, write_report
+    from cislunar.roadmap_report import write_report
+    from cislunar.roadmap_story import answers
+
+    with exit_codes(str(file)):
+        check_formats(roadmap.formats if report else ())
 
     folder = out if out is not None else Path("out") / roadmap.name
     with exit_codes(str(file)):
@@ -269,10 +277,11 @@ def report(
             return
 
         if (folder / "roadmap.resolved.yaml").is_file():
+            from cislunar.report import FORMATS
             from cislunar.roadmap import load_roadmap_results
             from cislunar.roadmap_report import write_report as write_roadmap
 
-            formats = listed(format, ("html", "pdf"), "--format")
+            formats = listed(format, FORMATS, "--format")
             for path in write_roadmap(load_roadmap_results(folder), folder, languages, formats):
                 print(path)
             return

@@ -69,6 +69,9 @@ class RoadmapRecord(Record):
     policies: tuple[str, ...] = key("also under these policy cases", ())
     milestones: dict[Name, Milestone] = key("questions that the report answers", {})
     report: tuple[Literal["en", "ja"], ...] = key("languages of the report", ("en", "ja"))
+    formats: tuple[Literal["html", "pdf", "pptx"], ...] | None = key(
+        "formats of the report; default: those of the base's outputs"
+    )
 
     @model_validator(mode="after")
     def _whole(self):
@@ -120,6 +123,11 @@ class Roadmap:
     @property
     def name(self) -> str:
         return self.record.name
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Formats of the report: the roadmap's own, or else those that its base asks for."""
+        return self.record.formats or self.base.outputs.formats
 
     def runs(self) -> tuple[tuple[int, int], ...]:
         """Every (year, number of the start from 1)."""
@@ -176,8 +184,9 @@ class Roadmap:
         """What decides the outcome: the record, the base, its files, the program's version."""
         from importlib.metadata import version
 
+        told = {"title", "milestones", "report", "formats", "base"}  # what is only said of it
         parts = (
-            self.record.model_dump_json(exclude={"title", "milestones", "report", "base"}),
+            self.record.model_dump_json(exclude=told),
             resolved_yaml(self.base, digest_of(input_files(self.base))),  # wherever they lie
             version("cislunar-planner"),
         )  # fmt: skip

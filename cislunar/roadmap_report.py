@@ -1,324 +1,133 @@
-"""The report of a roadmap: answers in words, heat maps and tables, on a page and on paper."""
+"""The report of a roadmap: what it says on a page, on paper and on slides."""
 
 from __future__ import annotations
 
 import base64
 import html
-import io
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cislunar import display as fmt
-from cislunar.plots import style
-from cislunar.plots.still import fixed_ids, new_figure
 from cislunar.products import write_whole
 from cislunar.report import pdf
-from cislunar.report.cells import Cell, Row
-from cislunar.report.webfont import with_signs
-from cislunar.roadmap import RESOLVED, RoadmapResults
-from cislunar.roadmap_file import NOMINAL, titled
+from cislunar.report.cells import Row
+from cislunar.report.webfont import POLICY, with_signs
+from cislunar.roadmap import RoadmapResults
+from cislunar.roadmap_story import (
+    SHOWN_SERVICES,
+    answers,
+    case_curves,
+    curves_title,
+    heat_map,
+    heat_title,
+    limits,
+    milestones_title,
+    picture,
+    repro,
+    tables,
+)
 from cislunar.text import Text
 
-MOST_GAPS = 40  # named gaps shown on the page; all are in the table file
-SHOWN_SERVICES = ("relay", "positioning")
+MOST_LINES = 10  # cases in words on a slide
 
 
 def write_report(
     results: RoadmapResults,
     folder: str | os.PathLike,
     languages: Sequence[str] | None = None,
-    formats: Sequence[str] = ("html",),
+    formats: Sequence[str] | None = None,
 ) -> list[Path]:
     """The paths of ``roadmap.<language>.<format>`` and of the heat maps (PNG) they show.
 
-    Languages are the roadmap's own unless given. A PDF opens with a summary on one A4 page.
+    Languages and formats are the roadmap's own unless given. A PDF opens with a summary on one A4
+    page; slides (``pptx``) need the extra ``office`` (InputError without it).
     """
     folder, out = Path(folder), []
-    for language in languages or results.roadmap.record.report:
+    languages = languages or results.roadmap.record.report
+
+    def html_of(results: RoadmapResults, text: Text) -> bytes:
+        return _page(results, text, languages).encode()
+
+    make = {"html": html_of, "pdf": _paper, "pptx": _slides}
+    for language in languages:
         text = Text(language)
         for service in SHOWN_SERVICES:
             out.append(folder / f"heat_map_{service}.{language}.png")
-            write_whole(out[-1], _picture(heat_map(results, service, text), "png"))
-        for form in formats:
+            write_whole(out[-1], picture(heat_map(results, service, text), "png"))
+        for form in formats or results.roadmap.formats:
             out.append(folder / f"roadmap.{language}.{form}")
-            made = _page(results, text).encode() if form == "html" else _paper(results, text)
-            write_whole(out[-1], made)
+            write_whole(out[-1], make[form](results, text))
     return out
 
 
-# --- words ---------------------------------------------------------------------------------------
-
-
-def answers(results: RoadmapResults, language: str, cases: bool = True) -> list[str]:
-    """When each milestone is met as planned, and what each other case makes of it, in words."""
-    text, record = Text(language), results.roadmap.record
-    found: Any = results.milestones
-    out = []
-    for name, question in record.milestones.items():
-        title = titled(question.title, language, name)
-        mine = found[found["milestone"] == name]
-        plain = mine[mine["case"] == NOMINAL]
-        parts = [
-            text(
-                "roadmap.part", service=text(f"service.{row['service']}"),
-                when=_when(row, record.years, text),
-            )
-            for row in plain.to_dict("records")
-            if row["service"] != "all"
-        ]  # fmt: skip
-        together = plain[plain["service"] == "all"]
-        row = (together if len(together) else plain).to_dict("records")[0]
-        out.append(
-            text(
-                "roadmap.answer", place=title, when=_when(row, record.years, text),
-                parts=text("roadmap.and").join(parts),
-            )
-        )  # fmt: skip
-        out += _changes(results, name, title, text) if cases else []
+def _figures(
+    results: RoadmapResults, text: Text, brief: bool = False
+) -> list[tuple[str, str, Any]]:
+    """Caption, note and matplotlib Figure of each picture; with ``brief`` of milestones alone."""
+    out, asked = [], bool(results.roadmap.record.milestones)
+    for service in SHOWN_SERVICES:
+        figure = heat_map(results, service, text, brief=brief and asked)
+        out.append((heat_title(service, text), text("roadmap.heat_note"), figure))
+    if asked:
+        for service in SHOWN_SERVICES:
+            figure = case_curves(results, service, text)
+            out.append((curves_title(service, text), text("roadmap.curves_note"), figure))
     return out
 
 
-def _when(row: dict, years: tuple[int, int], text: Text) -> str:
-    """When a need is met, in words; a year that is met and lost again is said."""
-    if not row["years_met"]:
-        return text("roadmap.never", first=years[0], last=years[1])
-    first, lasting = int(row["first_year"]), row["lasting_from"]
-    if lasting == lasting and lasting is not None and _is_number(lasting):
-        if int(lasting) == first:
-            key = "roadmap.whole" if first == years[0] else "roadmap.from"
-            key = "roadmap.last" if first == years[1] else key
-            return text(key, year=first, last=years[1])
-        return text("roadmap.again", years=row["years_met"], year=int(lasting))
-    return text("roadmap.lost", years=row["years_met"])
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return int(value) == value
-    except (TypeError, ValueError):
-        return False
-
-
-def _changes(results: RoadmapResults, milestone: str, title: str, text: Text) -> list[str]:
-    """What other cases change at the places of a milestone, where they change anything."""
-    roadmap = results.roadmap
-    places = roadmap.record.milestones[milestone].places
-    scores: Any = results.scores[results.scores["place"].isin(places)]
-    found: Any = results.milestones[results.milestones["milestone"] == milestone]
-    years = roadmap.record.years
-    out = []
-    for case in roadmap.record.cases[1:]:
-        said = []
-        for service in roadmap.record.milestones[milestone].services:
-            pick = found[found["service"] == service].set_index("case")
-            if pick.loc[case, "years_met"] != pick.loc[NOMINAL, "years_met"]:
-                when = _when(pick.loc[case].to_dict(), years, text)
-                said.append(text("roadmap.moved", service=text(f"service.{service}"), when=when))
-            worst = _largest_loss(scores[scores["service"] == service], case)
-            if worst is not None:
-                year, before, after = worst
-                said.append(
-                    text(
-                        "roadmap.loss", service=text(f"service.{service}"), year=year,
-                        before=f"{100 * before:.0f}", after=f"{100 * after:.0f}",
-                    )
-                )  # fmt: skip
-        what = text("clause.joiner").join(said) if said else text("roadmap.nothing")
-        words = roadmap.case_title(case, text.language)
-        out.append(text("roadmap.case_answer", case=words, place=title, what=what))
-    return out
-
-
-def _largest_loss(scores: Any, case: str) -> tuple[int, float, float] | None:
-    """Year with the largest change of mean availability (0 to 1), before and after, if any."""
-    mean = scores.groupby(["case", "year"])["availability_frac"].mean()
-    if case not in mean.index.get_level_values(0):
-        return None
-    change = (mean[case] - mean[NOMINAL]).dropna()
-    if not len(change) or float(change.abs().max()) < 0.005:
-        return None
-    year = int(change.abs().idxmax())
-    return year, float(mean[NOMINAL, year]), float(mean[case, year])
-
-
-# --- pictures ------------------------------------------------------------------------------------
-
-
-def heat_map(
-    results: RoadmapResults, service: str, text: Text | None = None, *, brief: bool = False
-) -> Any:
-    """A matplotlib Figure: availability of a service by place and year, as planned.
-
-    All places, or with ``brief`` those that the milestones ask about.
-    Each cell is the mean over the year's starts with the least of them below it; a dot marks years
-    in which every verdict is ``met``. Empty cells: nobody asks there yet, or any more.
-    """
-    text = text or Text()
-    record = results.roadmap.record
-    scores: Any = results.scores
-    scores = scores[(scores["case"] == NOMINAL) & (scores["service"] == service)]
-    if brief:
-        asked = {p for milestone in record.milestones.values() for p in milestone.places}
-        scores = scores[scores["place"].isin(asked)]
-    names = _place_names(results, text)
-    places = _ordered(scores, names)
-    years = list(range(record.years[0], record.years[1] + 1))
-    table = scores.groupby(["place", "year"])["availability_frac"].agg(["mean", "min"])
-    met = scores.assign(ok=scores["verdict"] == "met").groupby(["place", "year"])["ok"].all()
-    figure = new_figure(7.5 if brief else 10.5, 1.5 + 0.29 * max(len(places), 1))
-    ax = figure.subplots()
-    for i, (place, _) in enumerate(places):
-        for j, year in enumerate(years):
-            if (place, year) not in table.index:
-                continue
-            mean, least = (float(v) for v in table.loc[(place, year)])
-            ax.add_patch(_square(j, i, style.colour_at(mean)))
-            ink = "white" if mean < 0.55 else style.INK
-            spread = f"{100 * mean:.0f}" if mean - least < 0.005 else (
-                f"{100 * mean:.0f} ({100 * least:.0f})"
-            )  # fmt: skip
-            mark = " ●" if bool(met[place, year]) else ""
-            ax.text(j, i, spread + mark, ha="center", va="center", fontsize=6.5, color=ink)
-    ax.set(xlim=(-0.5, len(years) - 0.5), ylim=(len(places) - 0.5, -0.5))
-    ax.set_xticks(range(len(years)), [str(y) for y in years], fontsize=8)
-    ax.set_yticks(range(len(places)), [label for _, label in places], fontsize=7)
-    ax.xaxis.tick_top()
-    ax.tick_params(length=0)
-    for side in ax.spines.values():
-        side.set_visible(False)
-    colours = _ramp()
-    bar = figure.colorbar(colours, ax=ax, shrink=min(1.0, 12 / max(len(places), 1)), pad=0.01)
-    bar.set_label(text("roadmap.scale", service=text(f"service.{service}")), fontsize=7.5)
-    bar.ax.tick_params(labelsize=7)
-    return figure
-
-
-def _square(x: float, y: float, colour: str):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((x - 0.49, y - 0.47), 0.98, 0.94, facecolor=colour, lw=0)
-
-
-def _ramp():
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap, Normalize
-
-    ramp = ListedColormap([style.colour_at(s) for s in np.linspace(0, 1, 101)])
-    return ScalarMappable(Normalize(0, 100), ramp)
-
-
-def _place_names(results: RoadmapResults, text: Text) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for asset in results.roadmap.base.assets:
-        field = f"name_{text.language}"
-        # a place that borrows another's record is not called by the other's name
-        borrowed = asset.name != asset.catalog_id and field not in (asset.overridden or ())
-        name = getattr(asset, field)
-        found[asset.name] = name if name and not (borrowed and asset.catalog_id) else asset.name
-    return found
-
-
-def _ordered(scores: Any, names: dict[str, str]) -> list[tuple[str, str]]:
-    """Places with labels: by weight, the measuring points first."""
-    weights = scores.drop_duplicates("place").set_index("place")["weight"].to_dict()
-    order = sorted(weights, key=lambda p: (weights[p] > 0, -weights[p], p))
-    return [(p, _short(names[p])) for p in order]
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= 34 else label[:33] + "…"
-
-
-def _picture(figure: Any, form: str) -> bytes:
-    stream = io.BytesIO()
-    about = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
-    with fixed_ids():
-        figure.savefig(stream, format=form, dpi=130, metadata=about)
-    return stream.getvalue()
-
-
-# --- tables --------------------------------------------------------------------------------------
-
-
-def _limits(results: RoadmapResults, text: Text) -> list[str]:
-    record = results.roadmap.record
-    return [
-        text(f"roadmap.limit.{key}", days=f"{record.days:g}", n=record.starts_per_year)
-        for key in ("span", "orbits", "dates", "demand", "alone")
-    ]
-
-
-def _heat_title(service: str, text: Text) -> str:
-    return text("roadmap.heat", service=text(f"service.{service}"))
-
-
-def _repro(results: RoadmapResults, text: Text) -> list[tuple[str, str]]:
-    told = results.manifest
-    versions = ", ".join(f"{k} {v}" for k, v in told.get("versions", {}).items())
-    words = [(text.either(f"count.{k}", k), v) for k, v in told["counts"].items()]
-    counts = text("list.joiner").join(f"{word} {v:,}" for word, v in words)
-    return [
-        (text("repro.command"), f"cislunar run {RESOLVED}"),
-        (text("roadmap.hash"), told["sha256"]),
-        (text("repro.versions"), versions or fmt.NONE),
-        (text("repro.counts"), counts),
-    ]
-
-
-# --- the page and the paper ----------------------------------------------------------------------
-
-
-def _page(results: RoadmapResults, text: Text) -> str:
+def _page(results: RoadmapResults, text: Text, languages: Sequence[str] = ()) -> str:
     css = (Path(__file__).parent / "report" / "report.css").read_text(encoding="utf-8")
     title = results.roadmap.title_in(text.language)
+    links = "".join(
+        f'<a class="language" lang="{code}" hreflang="{code}" href="roadmap.{code}.html">'
+        f"{_e(text('language.' + code))}</a>"
+        for code in languages
+        if code != text.language
+    )
     body = [f"<h2>{_e(text('roadmap.answers'))}</h2>", '<div class="answer">']
     body += [f"<p>{_e(line)}</p>" for line in answers(results, text.language)]
     body.append("</div>")
     body.append(f'<div class="limits"><h3>{_e(text("roadmap.limits"))}</h3><ul class="plain">')
-    body += [f"<li>{_e(phrase)}</li>" for phrase in _limits(results, text)]
+    body += [f"<li>{_e(phrase)}</li>" for phrase in limits(results, text)]
     body.append("</ul></div>")
-    for service in SHOWN_SERVICES:
-        caption = _heat_title(service, text)
-        picture = _picture(heat_map(results, service, text), "png")
-        code = base64.b64encode(picture).decode("ascii")
-        body.append(f"<h2>{_e(caption)}</h2><p class='lead'>{_e(text('roadmap.heat_note'))}</p>")
+    for caption, note, figure in _figures(results, text):
+        code = base64.b64encode(picture(figure, "png")).decode("ascii")
+        body.append(f"<h2>{_e(caption)}</h2><p class='lead'>{_e(note)}</p>")
         body.append(
             f'<img alt="{_e(caption)}" style="max-width:100%" src="data:image/png;base64,{code}">'
         )
-    for title_of, lead, head, rows in _tables(results, text):
+    for title_of, lead, head, rows in tables(results, text):
         body.append(f"<h2>{_e(title_of)}</h2>")
         body.append(f"<p class='lead'>{_e(lead)}</p>" if lead else "")
         body.append(_html(head, rows))
     body.append(f"<h2>{_e(text('section.repro'))}</h2><table class='facts'>")
     body += [
         f"<tr><th scope='row'>{_e(key)}</th><td><code>{_e(value)}</code></td></tr>"
-        for key, value in _repro(results, text)
+        for key, value in repro(results, text)
     ]
     body.append("</table>")
     return with_signs(
         f'<!DOCTYPE html>\n<html lang="{text.language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "style-src 'unsafe-inline'; img-src data:; font-src data:\">"
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f'<link rel="icon" href="data:,"><title>{_e(title)}</title><style>{css}</style></head>'
-        f'<body><header class="top"><p class="kicker">{_e(text("report.kicker"))}</p>'
+        f'<body><header class="top"><p class="kicker">{_e(text("report.kicker"))}{links}</p>'
         f"<h1>{_e(title)}</h1></header><main>{''.join(body)}</main></body></html>\n"
     )
 
 
 def _paper(results: RoadmapResults, text: Text) -> bytes:
     pictures: dict[str, bytes] = {}
-    heat: dict[bool, list[dict[str, str]]] = {True: [], False: []}
+    brief, drawn = [], []
     for service in SHOWN_SERVICES:
-        for brief in (True, False):
-            name = f"{'brief' if brief else 'heat'}-{service}.svg"
-            pictures[name] = _picture(heat_map(results, service, text, brief=brief), "svg")
-            heat[brief].append({"file": name, "caption": _heat_title(service, text)})
-    parts = _tables(results, text)
+        name = f"brief-{service}.svg"
+        pictures[name] = picture(heat_map(results, service, text, brief=True), "svg")
+        brief.append({"file": name, "caption": heat_title(service, text)})
+    for k, (caption, note, figure) in enumerate(_figures(results, text)):
+        pictures[f"figure-{k}.svg"] = picture(figure, "svg")
+        drawn.append({"file": f"figure-{k}.svg", "caption": caption, "note": note})
+    parts = tables(results, text)
     _, _, head, rows = parts[0]
     data = {
         "lang": text.language, "title": results.roadmap.title_in(text.language),
@@ -328,16 +137,16 @@ def _paper(results: RoadmapResults, text: Text) -> bytes:
                 "cislunar-planner", "")),
         "sections": {
             "answers": text("roadmap.answers"), "limits": text("roadmap.limits"),
-            "milestones": text("roadmap.milestones"), "repro": text("section.repro"),
+            "milestones": milestones_title(results, text), "repro": text("section.repro"),
         },
-        "answers": answers(results, text.language), "limits": _limits(results, text),
+        "answers": answers(results, text.language), "limits": limits(results, text),
         "summary": {
             "title": text("paper.summary"), "lead": answers(results, text.language, cases=False),
             "milestones": {"head": [name for name, _ in head],
                            "rows": [[c.text for c in row.cells] for row in rows]},
-            "heat": heat[True] if results.roadmap.record.milestones else [],
+            "heat": brief if results.roadmap.record.milestones else [],
         },
-        "heat": heat[False], "heat_note": text("roadmap.heat_note"), "repro": _repro(results, text),
+        "figures": drawn, "repro": repro(results, text),
         "annex": [
             {"title": title, "lead": lead, **pdf.table(head, rows, "annex")}
             for title, lead, head, rows in parts
@@ -360,67 +169,24 @@ def _html(head: list[tuple[str, str]], rows: Iterable[Row]) -> str:
     )
 
 
-def _tables(results: RoadmapResults, text: Text) -> list[tuple[str, str, Any, list[Row]]]:
-    """Title, lead, head and rows of each table."""
-    made = (
-        (text("roadmap.milestones"), "", _milestones(results, text)),
-        (text("roadmap.gaps"), text("roadmap.gaps_note", most=MOST_GAPS), _gaps(results, text)),
-        (text("roadmap.supply"), "", _supply(results, text)),
-    )
-    return [
-        (title, lead, [(h, "") for h in head], [Row(tuple(Cell(str(c)) for c in r)) for r in rows])
-        for title, lead, (head, rows) in made
-    ]
+def _slides(results: RoadmapResults, text: Text) -> bytes:
+    """The .pptx file: answers, when needs are met, pictures, cases, gaps, supply and limits."""
+    from cislunar.report.slide_parts import EDGE, TOP, WIDE, Deck
 
-
-def _milestones(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:
-    roadmap, record = results.roadmap, results.roadmap.record
-    found: Any = results.milestones
-    rows = []
-    for name, question in record.milestones.items():
-        for service in (*question.services, "all"):
-            pick = found[(found["milestone"] == name) & (found["service"] == service)]
-            if not len(pick):
-                continue
-            by_case = pick.set_index("case")["years_met"]
-            rows.append(
-                [
-                    titled(question.title, text.language, name),
-                    text("roadmap.both") if service == "all" else text(f"service.{service}"),
-                    *(by_case[c] or "-" for c in record.cases),
-                ]
-            )
-    head = [text("roadmap.place"), text("roadmap.service")]
-    return head + [roadmap.case_title(c, text.language) for c in record.cases], rows
-
-
-def _gaps(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:
-    record = results.roadmap.record
-    gaps: Any = results.gaps[results.gaps["case"] == NOMINAL]
-    name = f"name_{text.language}"
-    years = list(range(record.years[0], record.years[1] + 1))
-    order = gaps.groupby(name)["place_hours"].sum().sort_values(ascending=False).index
-    rows = []
-    for gap in order[:MOST_GAPS]:
-        by_year = gaps[gaps[name] == gap].set_index("year")
-        cells = []
-        for year in years:
-            if year not in by_year.index:
-                cells.append("")
-                continue
-            row = by_year.loc[year]
-            state = text(f"roadmap.state.{row['state']}")
-            hours = f"{row['hours_per_month']:.0f}" if row["place_hours"] > 0 else "0"
-            cells.append(f"{hours} {state}".strip())
-        rows.append([gap, *cells])
-    return [text("roadmap.gap"), *map(str, years)], rows
-
-
-def _supply(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:
-    supply: Any = results.supply[results.supply["case"] == NOMINAL]
-    rows = [
-        [row["node"], text(f"roadmap.kind.{row['kind']}"), row["operator"], row["years"]]
-        for row in supply.sort_values(["kind", "node"]).to_dict("records")
-    ]
-    heads = ("roadmap.node", "roadmap.kind", "roadmap.operator", "roadmap.years")
-    return [text(k) for k in heads], rows
+    made, wide = Deck(text), WIDE - 2 * EDGE
+    title = results.roadmap.title_in(text.language)
+    slide = made.slide(title, text("roadmap.answers"))
+    made.say(slide, answers(results, text.language, cases=False), EDGE, TOP, wide, 14)
+    milestones, *others = tables(results, text)
+    made.tables(*milestones)
+    for caption, note, figure in _figures(results, text, brief=True):
+        made.picture(made.slide(caption, note), figure, EDGE, TOP, wide)
+    plain = answers(results, text.language, cases=False)
+    changed = [line for line in answers(results, text.language) if line not in plain]
+    for at in range(0, len(changed), MOST_LINES):
+        slide = made.slide(text("roadmap.if"))
+        made.say(slide, changed[at : at + MOST_LINES], EDGE, TOP, wide, 13)
+    for part in others:
+        made.tables(*part)
+    made.say(made.slide(text("roadmap.limits")), limits(results, text), EDGE, TOP, wide, 13)
+    return made.to_bytes()

@@ -2,11 +2,13 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import pandas as pd
 import pypdfium2
 import pytest
 import yaml
+from pptx import Presentation
 
 import cislunar
 from cislunar import roadmap as roadmaps
@@ -20,10 +22,12 @@ from cislunar.roadmap_file import (
     load_roadmap,
     resolved_roadmap,
 )
-from cislunar.roadmap_report import answers
+from cislunar.roadmap_story import answers, case_curves, milestones_title
 from cislunar.scenario import resolved_yaml
+from cislunar.text import Text
 from orbits.errors import InputError
 
+PICTURE = 13  # MSO_SHAPE_TYPE
 NEED = [{"service": s, "availability_frac": 0.05} for s in ("relay", "positioning")]
 
 
@@ -206,21 +210,24 @@ def plain(text):
 def test_the_command_writes_a_page_in_each_language(tmp_path):
     from typer.testing import CliRunner
 
-    path = written(tmp_path, years=[2028, 2029], starts_per_year=1, policies=[], dates=[])
+    path = written(tmp_path, years=[2028, 2029], starts_per_year=1, policies=[], dates=[],
+                   formats=["html", "pdf"])  # fmt: skip
     told = CliRunner().invoke(app, ["check", str(path)])
     assert "2 starts" in told.stdout
     told = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "o"), "--workers",
                                     "1"])  # fmt: skip
     assert told.exit_code == 0, told.output
-    assert "SCaN phase 2 at the far side" in told.stdout
+    assert "What is needed at the far side" in told.stdout
     for language, words in (("en", "How gaps open and close"), ("ja", "途絶の発生と解消")):
         page = (tmp_path / "o" / f"roadmap.{language}.html").read_text(encoding="utf-8")
         assert words in page
         assert not re.search(r"(src|href)=.https?:", page)
         assert (tmp_path / "o" / f"heat_map_relay.{language}.png").stat().st_size > 5000
         assert "IPAexGothic" in page
-    told = CliRunner().invoke(app, ["report", str(tmp_path / "o"), "--format", "pdf"])
+    before = (tmp_path / "o" / "roadmap.en.pdf").read_bytes()
+    told = CliRunner().invoke(app, ["report", str(tmp_path / "o"), "--format", "pdf,pptx"])
     assert told.exit_code == 0, told.output
+    assert (tmp_path / "o" / "roadmap.en.pdf").read_bytes() == before
     for language, words in (("en", "How gaps open and close"), ("ja", "途絶の発生と解消")):
         paper = pypdfium2.PdfDocument(tmp_path / "o" / f"roadmap.{language}.pdf")
         assert [round(x) for x in paper[0].get_size()] == [842, 595]
@@ -228,8 +235,51 @@ def test_the_command_writes_a_page_in_each_language(tmp_path):
         lines = answers(load_roadmap_results(tmp_path / "o"), language)
         for line in (words, *lines):
             assert plain(line) in said, line
+        show = Presentation(str(tmp_path / "o" / f"roadmap.{language}.pptx"))
+        shapes = [shape for slide in show.slides for shape in slide.shapes]
+        on_slides = [shape.text_frame.text for shape in shapes if shape.has_text_frame]
+        assert [x for x in lines if not any(x in said for said in on_slides)] == []
+        cells = [c.text for s in shapes if s.has_table for row in s.table.rows for c in row.cells]
+        assert "2029" in cells
+        assert sum(shape.shape_type == PICTURE for shape in shapes) == 4
+        for shape in shapes:
+            assert shape.left >= 0
+            assert shape.left + shape.width <= show.slide_width
+            assert shape.top + shape.height <= show.slide_height
     scores = pd.read_csv(tmp_path / "o" / "roadmap_scores.csv")
     assert set(scores["year"]) == {2028, 2029}
+
+
+def test_formats_are_the_roadmaps_or_else_its_bases(tmp_path):
+    base = small()["base"]
+    own = load_roadmap(written(tmp_path, formats=["pdf"]))
+    assert own.formats == ("pdf",)
+    assert load_roadmap(written(tmp_path)).formats == ("html",)
+    asked = load_roadmap(written(tmp_path, base={**base, "outputs": {"formats": ["html", "pptx"]}}))
+    assert asked.formats == ("html", "pptx")
+    # another form of the report is no other roadmap: what was run stays
+    assert own.digest() == load_roadmap(written(tmp_path)).digest()
+
+
+def test_slides_that_cannot_be_made_are_told_before_anything_runs(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    monkeypatch.setitem(__import__("sys").modules, "pptx", None)
+    path = written(tmp_path, formats=["pptx"])
+    told = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "o")])
+    assert told.exit_code == 2
+    assert "python-pptx" in told.output
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_need_is_called_by_its_profile(tmp_path):
+    """SCaN phase 2 is named only where that is what the places ask for."""
+    base = small()["base"]
+    for needs, words in ((NEED, "What is needed"), ("scan-phase-2", "SCaN phase 2")):
+        assets = [{**base["assets"][0], "needs": needs}]
+        roadmap = load_roadmap(written(tmp_path, base={**base, "assets": assets}))
+        asked = SimpleNamespace(roadmap=roadmap)
+        assert milestones_title(asked, Text("en")).startswith(words)
 
 
 def test_a_written_out_roadmap_is_the_roadmap(tmp_path):
@@ -248,6 +298,23 @@ def test_words_say_what_the_tables_say(done):
     late = next(line for line in lines if line.startswith('Case "relays late"'))
     assert "not met in any year from 2027 to 2030" in late
     assert len(answers(done[0], "ja")) == len(lines)
+
+
+def test_curves_of_cases_are_the_means_of_the_scores(done):
+    """One line a case; each point the mean over places and starts, rings where all are met."""
+    results = done[0]
+    (ax,) = case_curves(results, "relay").axes
+    mine = results.scores[(results.scores.place == "far") & (results.scores.service == "relay")]
+    lines = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
+    titles = [results.roadmap.case_title(c, "en") for c in results.roadmap.record.cases]
+    assert list(lines) == titles
+    for case, title in zip(results.roadmap.record.cases, titles, strict=True):
+        own = mine[mine["case"] == case].groupby("year")
+        x, y = lines[title].get_data()
+        assert list(x) == list(own.groups)
+        assert list(y) == pytest.approx(100 * own["availability_frac"].mean())
+    rings = ax.lines[1].get_xdata()
+    assert list(rings) == [2029, 2030]
 
 
 def test_faults_of_the_file(tmp_path):
@@ -323,7 +390,7 @@ def test_what_a_user_wrote_in_a_roadmap_reaches_page_paper_and_terminal_as_words
     """Titles with markup and steering signs: shown, not run, in all three."""
     from typer.testing import CliRunner
 
-    nasty = "<script>alert(1)</script>{{7*7}}#panic(1) \x1b[31mred \u202e \u2028\nend"
+    nasty = "<script>alert(1)</script>{{7*7}}#panic(1) $x_$ \x1b[31mred \u202e \u2028\nend"
     made = small(years=[2028, 2028], starts_per_year=1, policies=[], dates=[], title=nasty)
     made["slips"]["later"]["title"] = made["milestones"]["far"]["title"] = nasty
     path, out = tmp_path / "r.yaml", tmp_path / "out"
@@ -332,7 +399,7 @@ def test_what_a_user_wrote_in_a_roadmap_reaches_page_paper_and_terminal_as_words
     assert told.exit_code == 0, told.output
     assert "alert(1)" in told.stdout
     assert all(line.isprintable() for line in told.stdout.split("\n"))
-    told = CliRunner().invoke(app, ["report", str(out), "--format", "html,pdf"])
+    told = CliRunner().invoke(app, ["report", str(out), "--format", "html,pdf,pptx"])
     assert told.exit_code == 0, told.output
     assert "<script>" not in load_roadmap_results(out)._repr_html_()
     for language in ("en", "ja"):

@@ -9,6 +9,19 @@ from pathlib import Path
 FORMATS = ("html", "pdf", "pptx")
 
 
+def check_formats(formats: Sequence[str]) -> None:
+    """Raises InputError for slides where python-pptx (the extra ``office``) is not installed."""
+    from importlib.util import find_spec
+
+    from orbits.errors import InputError
+
+    if "pptx" in formats and find_spec("pptx") is None:
+        raise InputError(
+            "slides need python-pptx", key="formats", value="pptx",
+            allowed="html, pdf, or pip install 'cislunar-planner[office]'",
+        )  # fmt: skip
+
+
 def write_report(
     results,
     folder: str | os.PathLike,

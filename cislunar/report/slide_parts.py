@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from cislunar.report import pdf
+from cislunar.report import check_formats, pdf
 from cislunar.report.cells import Row
 from cislunar.text import Text
-from orbits.errors import InputError
 
 WIDE, HIGH, EDGE = 13.333, 7.5, 0.45  # inches of a 16:9 slide
-TOP, FOOT = 1.15, 0.3  # where a slide's body begins; what stays free below it
+TOP, FOOT = 1.3, 0.3  # where a slide's body begins; what stays free below it
 DPI = 180
 BLUE, INK, SOFT, WHITE = "0B3D66", "1B2430", "5C6672", "FFFFFF"
 COLOURS = {"met": "D5EBE2", "part": "FBF3CF", "not-met": "F6D9C8"}
@@ -21,22 +20,11 @@ LEAST_PT = 7.0
 LINE = 1.25  # of a font's size, from line to line, with air for faces that are wider than ours
 
 
-def check_office() -> None:
-    """Raises InputError where python-pptx (the extra ``office``) is not installed."""
-    try:
-        import pptx  # noqa: F401
-    except ImportError:
-        raise InputError(
-            "slides need python-pptx", key="formats", value="pptx",
-            allowed="html, pdf, or pip install 'cislunar-planner[office]'",
-        ) from None  # fmt: skip
-
-
 class Deck:
     """A presentation in one language that grows slide by slide; all lengths are inches."""
 
     def __init__(self, text: Text):
-        check_office()
+        check_formats(("pptx",))
         from pptx import Presentation
         from pptx.util import Inches
 
@@ -61,7 +49,7 @@ class Deck:
         size = _fitting([title], WIDE - 2 * EDGE, 0.6, 24)
         _words(head.text_frame, [title], self.text, size, BLUE, bold=True)
         if small:
-            self.say(slide, [small], EDGE, 0.78, WIDE - 2 * EDGE, 11, high=0.4, colour=SOFT)
+            self.say(slide, [small], EDGE, 0.78, WIDE - 2 * EDGE, 11, high=0.6, colour=SOFT)
         return slide
 
     def say(self, slide, items, left, top, width, size, *, high=None, colour=INK) -> None:

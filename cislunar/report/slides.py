@@ -69,7 +69,9 @@ def _figures(made: Deck, results, text, pairs) -> None:
 
 def _options(made: Deck, results, words, brief) -> None:
     """What each option fills for its cost, the chosen set, and what they are worth."""
-    text = made.text
+    text, hangs = made.text, words["sensitivity"]
+    if hangs["rows"]:
+        made.tables(text("section.sensitivity"), hangs["lead"], hangs["head"], hangs["rows"])
     if brief["options"]["rows"]:
         figure = still_bars.static_fills(results, text, most=12, width=9.0)
         made.picture(made.slide(brief["proposal"]), figure, EDGE, TOP, BODY)
@@ -78,12 +80,12 @@ def _options(made: Deck, results, words, brief) -> None:
         made.tables(text("section.fills"), fills["lead"], fills["head"], fills["rows"])
     if brief["chosen"]["rows"]:
         slide = made.slide(brief["effect"], brief["chosen_lead"])
-        made.table(slide, brief["chosen"]["head"], brief["chosen"]["rows"], EDGE, TOP + 0.2, BODY)
-        below = TOP + 0.7 + 0.36 * len(brief["chosen"]["rows"])
+        made.table(slide, brief["chosen"]["head"], brief["chosen"]["rows"], EDGE, TOP, BODY)
+        below = TOP + 0.5 + 0.36 * len(brief["chosen"]["rows"])
         made.say(slide, brief["cautions"], EDGE, below, BODY, 12)
     for part in words["worth"]:
         if part["id"] == "frontier" and len(results.frontier) > 1:
             slide = made.slide(part["title"], part["lead"])
             figure = frontier.static_frontier(results, text, width=9.0)
-            made.picture(slide, figure, EDGE, TOP + 0.2, BODY)
+            made.picture(slide, figure, EDGE, TOP, BODY)
         made.tables(part["title"], part["lead"], part["head"], part["rows"])

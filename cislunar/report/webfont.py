@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 from functools import lru_cache
 from pathlib import Path
 
 # words that a browser lays out before the font is there may stay empty boxes for good
-WAIT = (
-    '<script>document.documentElement.style.display="none";'
+SCRIPT = (
+    'document.documentElement.style.display="none";'
     'document.fonts.load("1em IPAexGothic","\u5104").finally(function(){'
-    'document.documentElement.style.display=""});</script>'
+    'document.documentElement.style.display=""});'
+)
+WAIT = f"<script>{SCRIPT}</script>"
+_DIGEST = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")
+# what a page without other scripts may do: show itself, and wait for its font
+POLICY = (
+    f"default-src 'none'; script-src 'sha256-{_DIGEST}'; style-src 'unsafe-inline'; "
+    "img-src data:; font-src data:; form-action 'none'; base-uri 'none'"
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cislunar.products import write_whole
-from cislunar.report.webfont import with_signs
+from cislunar.report.webfont import POLICY, with_signs
 from cislunar.text import LANGUAGES
 from orbits.errors import InputError
 
@@ -36,7 +36,10 @@ WORDS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 PAGE = """<!doctype html>
-<html lang="{{ lang }}"><head><meta charset="utf-8"><title>{{ title }}</title><style>
+<html lang="{{ lang }}"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{{ policy|safe }}">
+<link rel="icon" href="data:,"><title>{{ title }}</title><style>
 body{font-family:system-ui,'Hiragino Sans','Yu Gothic UI','Noto Sans JP',
 IPAexGothic,sans-serif;color:#1b2430;
 margin:2rem auto;max-width:72rem;padding:0 1rem;line-height:1.5}
@@ -114,7 +117,8 @@ def write_page(found: Any, languages: Sequence[str] = LANGUAGES) -> list[Path]:
         title = trade.title or trade.name
         title = title.get(code) or next(iter(title.values())) if isinstance(title, dict) else title
         page = template.render(
-            lang=code, w=words, title=title, note=trade.note, manifest=found.manifest,
+            lang=code, policy=POLICY, w=words, title=title, note=trade.note,
+            manifest=found.manifest,
             design=trade.design.kind, axes=list(trade.axes), tables=_tables(found, words),
             figures={n: base64.b64encode(f["png"]).decode() for n, f in drawn.items()},
         )  # fmt: skip

@@ -55,7 +55,9 @@ def frontier(found: Any, words: dict[str, str]):
         panel.set_xlabel(_told(x, objectives, words))
         panel.set_ylabel(_told(y, objectives, words))
         _plain(panel)
-    panels[0].legend(loc="best", frameon=False)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=2
+    )
     for panel in panels[len(pairs) :]:
         panel.set_visible(False)
     return figure

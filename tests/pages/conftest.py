@@ -338,3 +338,81 @@ def results():
 def made_of():
     """What makes results of a given size."""
     return make_results
+
+
+def _relay(k):
+    return {
+        "name": f"r-{k}", "operator": "jaxa", "service_start": "2028-06-01",
+        "terminals": ["relay-s", "relay-x-earth", "afs-transmitter"],
+        "orbit": {
+            "kind": "keplerian", "frame": "MOON_OP", "semi_major_axis_km": 6541.4,
+            "eccentricity": 0.6, "inclination_deg": 56.2, "raan_deg": 180 * (k % 2),
+            "argument_of_periapsis_deg": 90, "mean_anomaly_deg": 72.0 * k,
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def roadmap(tmp_path_factory):
+    """A roadmap of two years and two cases, run, in the folder of its pages."""
+    import yaml
+
+    from cislunar.roadmap import run_roadmap
+    from cislunar.roadmap_file import load_roadmap
+    from cislunar.roadmap_report import write_report
+
+    folder = tmp_path_factory.mktemp("roadmap")
+    need = [{"service": s, "availability_frac": 0.05} for s in ("relay", "positioning")]
+    asked = {
+        "name": "small", "title": {"en": "Small", "ja": "小"}, "years": [2028, 2029],
+        "starts_per_year": 2, "days": 1.0,
+        "slips": {"later": {"nodes": ["r-0", "r-1"], "years": 2,
+                            "title": {"en": "relays late", "ja": "中継の遅延"}}},
+        "milestones": {"far": {"places": ["far"], "title": {"en": "far side", "ja": "裏側"}}},
+        "base": {
+            "fidelity": "kepler", "step_s": 120, "spacecraft": [_relay(k) for k in range(4)],
+            "ground_stations": [{"from": "misasa", "longitude_deg": 0.0}],
+            "assets": [
+                {"name": name, "operator": "jaxa", "latitude_deg": -80, "longitude_deg": place,
+                 "terminals": ["user-s-medium", "afs-receiver"], "needs": need}
+                for name, place in (("far", 180), ("near", 0))
+            ],
+        },
+    }  # fmt: skip
+    file = folder / "small.yaml"
+    file.write_text(yaml.safe_dump({"roadmap": asked}), encoding="utf-8")
+    found = run_roadmap(load_roadmap(file), folder / "out", workers=1)
+    write_report(found, folder / "out")
+    return found, folder / "out"
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory):
+    """The folder of a sweep of six constellations, with its pages."""
+    from cislunar.sweep import sweep
+    from cislunar.sweep.page import write_page
+    from cislunar.sweep.trade import trade_from
+
+    trade = {
+        "name": "small", "title": {"en": "Small trade", "ja": "小さな比較"},
+        "base": {
+            "epoch": "2030-03-01T00:00:00 UTC", "duration_days": 1, "step_s": 300,
+            "fidelity": "kepler",
+            "constellations": [
+                {"from": "lnss-8", "name": "lnss", "terminals": ["nav-and-relay"], "per_plane": 3}
+            ],
+            "regions": [{"from": "south-cap", "cell_count": 20}],
+        },
+        "axes": {
+            "per_plane": {"key": "constellations.lnss.per_plane", "values": [2, 3, 4]},
+            "e": {"key": "constellations.lnss.orbit.eccentricity", "values": [0.3, 0.6]},
+        },
+        "metrics": {
+            "availability": {"of": "coverage.availability_frac", "how": "mean"},
+            "members": {"expression": "2 * per_plane"},
+        },
+        "objectives": {"members": "min", "availability": "max"},
+    }  # fmt: skip
+    folder = tmp_path_factory.mktemp("swept") / "out"
+    write_page(sweep(trade_from(trade), folder, workers=1, quiet=True))
+    return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from urllib.parse import urlsplit
 
@@ -151,10 +152,7 @@ def test_a_reader_walks_through_the_page(browser, folder, results, language):
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", WIDTHS_PX)
 def test_nothing_runs_over_the_edge(browser, folder, language, width):
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
-    )
+    size_of(browser, width)
     try:
         open_page(browser, folder / f"report.{language}.html")
         assert browser.execute_script("return document.documentElement.clientWidth") == width
@@ -185,3 +183,78 @@ def test_signs_come_from_the_page_where_the_reader_has_no_font(browser, folder, 
         "return ['億', '円'].map(s => pen.measureText(s).width)"
     )
     assert widths == [40, 40]
+
+
+@pytest.fixture(params=["roadmap", "sweep"])
+def plain_pages(request):
+    """A folder of pages without figures to touch, and the stem of their names."""
+    if request.param == "roadmap":
+        return request.getfixturevalue("roadmap")[1], "roadmap"
+    pytest.importorskip("distributed")
+    return request.getfixturevalue("swept"), "report"
+
+
+def size_of(browser, width, height=900):
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+    )
+
+
+@pytest.mark.filterwarnings("default")  # of Dask's own threads and sockets
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_roadmap_and_sweep_open_as_they_stand(browser, plain_pages, language):
+    """No word on the console, no request, every picture drawn, every sign there, no overflow."""
+    folder, stem = plain_pages
+    page = folder / f"{stem}.{language}.html"
+    browser.get_log("browser")
+    addresses(browser, folder)
+    try:
+        for width in WIDTHS_PX:
+            size_of(browser, width)
+            browser.get(page.as_uri())
+            until(browser, "document.readyState === 'complete' && document.body.offsetHeight > 0")
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+            assert (
+                browser.execute_script(OVER_THE_EDGE.replace(".scroll, .figure", ".scroll, .wide"))
+                == []
+            )
+            drawn = browser.execute_script(
+                "return [...document.images].map(i => i.complete && i.naturalWidth > 100)"
+            )
+            assert len(drawn) >= 2
+            assert all(drawn)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert browser.execute_script("return document.documentElement.lang") == language
+    if language == "ja":
+        assert browser.execute_script("return document.fonts.check('12px IPAexGothic', '億')")
+    assert [e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+    asked = addresses(browser, folder)
+    assert page.as_uri() in asked
+    assert [a for a in set(asked) - {page.as_uri()} if urlsplit(a).scheme != "data"] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_roadmap_leads_to_its_other_language(browser, roadmap, language):
+    from selenium.webdriver.common.by import By
+
+    other = next(code for code in LANGUAGES if code != language)
+    browser.get((roadmap[1] / f"roadmap.{language}.html").as_uri())
+    link = until(browser, "document.querySelector('a.language')")
+    assert link.get_attribute("lang") == other
+    browser.find_element(By.CSS_SELECTOR, f"a.language[lang={other}]").click()
+    until(browser, f"document.documentElement.lang === '{other}'")
+
+
+def test_ticks_of_a_short_timeline_are_told_apart(browser, made_of, tmp_path):
+    """Half a day: ticks tell the time of day, and no two of them say the same."""
+    write_report(made_of(days=0.5), tmp_path, ("en",))
+    open_page(browser, tmp_path / "report.en.html")
+    ticks = until(
+        browser,
+        "[...document.querySelectorAll('[id^=panel-timeline]:not([hidden]) .xtick text')]"
+        ".map(e => e.textContent)",
+    )
+    assert len(set(ticks)) == len(ticks) > 2
+    assert all(re.search(r"\d\d:\d\d", tick) for tick in ticks)
