@@ -182,6 +182,7 @@ def ladder(
     scenario: Annotated[Path, typer.Argument(help="scenario file (YAML)", metavar="SCENARIO.yaml")],
     out: Annotated[Path | None, typer.Option(help="FILE.csv to write the table to")] = None,
     days: Annotated[float | None, typer.Option(help="another span, days")] = None,
+    every: Annotated[bool, typer.Option("--all", help="print every score")] = False,
     allow_outside: Outside = False,
 ) -> None:
     """Scores a scenario in kepler, cr3bp and ephemeris fidelity, and tells what changes."""
@@ -190,7 +191,7 @@ def ladder(
         from cislunar.sweep.ladder import climb, printed
 
         table = climb(load_scenario(scenario), days=days)
-        print(printed(table))
+        print(printed(table, every=every))
         if out is not None:
             table.to_csv(out, index=False, lineterminator="\n")
             print(out)
@@ -203,14 +204,17 @@ def _check_trade(file: Path) -> bool:
     raw = read_mapping(file)
     if not {"base", "metrics"} <= set(raw):
         return False
+    from cislunar.sweep.designs import left_out
     from cislunar.sweep.trade import trade_from
     from cislunar.sweep.variants import check_trade
 
     chosen = trade_from(raw, str(file))
     found = check_trade(chosen, file.resolve().parent, str(file))
+    lost = left_out(chosen, found)
     print(
         f"{file}: trade {chosen.name} is valid: {chosen.most_variants(len(found))} variants "
         f"({chosen.design.kind}), {len(chosen.axes)} axes, {len(chosen.metrics)} metrics"
+        + (f", {lost} combinations left out by constraints" if lost else "")
     )
     return True
 

@@ -96,13 +96,19 @@ class BodyTable:
         """
         low, high = _granules(epoch, start_s, end_s)
         first_s = _granule_epoch(low) - epoch
-        k = np.arange(COEFFICIENTS)
-        nodes = np.cos(np.pi * (k + 0.5) / COEFFICIENTS)
-        to_coefficients = np.cos(np.pi * np.outer(k, k + 0.5) / COEFFICIENTS) * 2 / COEFFICIENTS
-        to_coefficients[0] /= 2
-        t = first_s + GRANULE_S * (np.arange(high - low)[:, None] + (nodes + 1.0) / 2.0)
+        at_s, to_coefficients = _interpolation()
+        t = first_s + GRANULE_S * np.arange(high - low)[:, None] + at_s
         values = columns(t.ravel()).reshape(high - low, COEFFICIENTS, COLUMNS)
         return cls(epoch, first_s, np.ascontiguousarray(to_coefficients @ values))
+
+
+def _interpolation() -> tuple[np.ndarray, np.ndarray]:
+    """Where in a granule values are taken, s (13,), and the matrix that makes them coefficients."""
+    k = np.arange(COEFFICIENTS)
+    nodes = np.cos(np.pi * (k + 0.5) / COEFFICIENTS)
+    to_coefficients = np.cos(np.pi * np.outer(k, k + 0.5) / COEFFICIENTS) * 2 / COEFFICIENTS
+    to_coefficients[0] /= 2
+    return GRANULE_S * (nodes + 1.0) / 2.0, to_coefficients
 
 
 def _granules(epoch: Epoch, start_s: float, end_s: float) -> tuple[int, int]:
@@ -195,10 +201,13 @@ class De440:
 
     def _state(self, target, centre, epoch, t_s):
         t = np.asarray(t_s, dtype=float)
-        out = np.zeros((t.size, 6))
-        plus, minus = self._chain(target), self._chain(centre)
         jd1, jd2 = epoch.jd_tdb
-        jd2 = jd2 + t.ravel() / DAY_S
+        return self._at(target, centre, jd1, jd2 + t.ravel() / DAY_S).reshape(*t.shape, 6)
+
+    def _at(self, target, centre, jd1, jd2):
+        """States (N, 6) at Julian dates in two parts, the first one number or (N,)."""
+        out = np.zeros((jd2.size, 6))
+        plus, minus = self._chain(target), self._chain(centre)
         for sign, chain, other in ((1.0, plus, minus), (-1.0, minus, plus)):
             for pair in chain:
                 if pair in other:
@@ -206,7 +215,7 @@ class De440:
                 position, rate = self._kernel[pair].compute_and_differentiate(jd1, jd2)
                 out[:, :3] += sign * position.T
                 out[:, 3:] += (sign / DAY_S) * rate.T
-        return out.reshape(*t.shape, 6)
+        return out
 
     def pa_angles(self, epoch: Epoch, t_s) -> tuple[np.ndarray, np.ndarray]:
         """Euler angles (..., 3) in rad and rates (..., 3) in rad/s of the principal axes (DE421).
@@ -237,21 +246,24 @@ class De440:
         return BodyTable(epoch, _granule_epoch(low) - epoch, kept[rows])
 
     def _make(self, low: int, high: int) -> None:
-        epoch = _granule_epoch(low)
+        """Keeps the granules that are not known yet, each from its own epoch.
 
-        def columns(t):
-            values = np.zeros((t.size, COLUMNS))
-            for name, column in _TABLE_BODIES:
-                values[:, column : column + 3] = self._state(name, "moon", epoch, t)[:, :3]
-            values[:, ANGLES : ANGLES + 3] = self.pa_angles(epoch, t)[0]
-            return values
-
+        From a common one, the last digits of a granule would tell what was asked for first.
+        """
         kept, known, origin = self._kept
-        made = BodyTable.fit(epoch, 0.0, (high - low) * GRANULE_S, columns)
-        rows = slice(low - origin, high - origin)
-        new = ~known[rows]  # what others already read is left as it is
-        kept[rows][new] = made.coefficients[new]
-        known[rows] = True
+        new = np.arange(low, high)[~known[low - origin : high - origin]]
+        at_s, to_coefficients = _interpolation()
+        days = np.array([_granule_epoch(int(granule)).jd_tdb for granule in new])
+        jd1, jd2 = days[:, :1] + 0.0 * at_s, days[:, 1:] + at_s / DAY_S
+        values = np.zeros((jd1.size, COLUMNS))
+        for name, column in _TABLE_BODIES:
+            found = self._at(name, "moon", jd1.ravel(), jd2.ravel())
+            values[:, column : column + 3] = found[:, :3]
+        angles, _ = self._orientation.compute(jd1.ravel(), jd2.ravel())
+        values[:, ANGLES : ANGLES + 3] = angles.T
+        values = values.reshape(new.size, COEFFICIENTS, COLUMNS)
+        kept[new - origin] = to_coefficients @ values  # what others already read is left as it is
+        known[new - origin] = True
 
 
 def _open_de440():

@@ -92,6 +92,19 @@ def test_tables_are_shared_between_spans_and_threads():
         )
 
 
+def test_a_table_is_the_same_to_the_bit_whatever_was_asked_before():
+    """A sweep that goes on after a kill asks for other spans than one that was never killed."""
+    spans = [(0.0, 2.0), (-10.0, 30.0), (1.0, 9.0), (-40.0, 400.0)]
+    tables = []
+    for first in range(len(spans)):
+        fresh = De440()
+        for low, high in spans[first:]:
+            fresh.table(START, low * 86400.0, high * 86400.0)
+        tables.append(fresh.table(START, 0.0, 30 * 86400.0).coefficients)
+    for other in tables[1:]:
+        assert np.array_equal(tables[0], other)
+
+
 @pytest.mark.parametrize("name", ["_kernel", "_orientation"])
 def test_a_kernel_is_opened_once_by_threads_that_ask_at_once_and_closed_at_the_end(name):
     """Handles are closed with their reader: one left over warns, and warnings are errors here."""

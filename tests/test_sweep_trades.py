@@ -302,3 +302,101 @@ def test_the_ladder_tells_what_each_fidelity_changes():
     for fidelity in ("kepler", "cr3bp"):
         assert row[f"{fidelity}_change"] == pytest.approx(row[fidelity] - row["ephemeris"])
         assert 0 < abs(row[f"{fidelity}_change"]) < 0.2
+
+
+def test_the_ladder_prints_the_change_of_every_score(tmp_path, monkeypatch):
+    """Through the command, from another folder, with a horizon beside the scenario: the changes are
+    the differences of three runs."""
+    from typer.testing import CliRunner
+
+    from cislunar import load_scenario, run
+    from cislunar.cli import app
+
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "rim.csv").write_text("0 3\n90 8\n180 3\n270 1\n")
+    body = {
+        "name": "l", "epoch": "2030-03-01T00:00:00 UTC", "duration_days": 1, "options": [],
+        "include": ["dsn"],
+        "spacecraft": [{"name": "r", "operator": "jaxa", "terminals": ["far-relay-and-nav"],
+                        "orbit": {"kind": "dro", "amplitude_km": 30000}}],
+        "assets": [{"name": "rim", "operator": "jaxa", "latitude_deg": 10, "longitude_deg": -90,
+                    "horizon": "rim.csv", "terminals": ["science-rover"], "needs": "probe"}],
+    }  # fmt: skip
+    found = {}
+    for fidelity in ("kepler", "cr3bp", "ephemeris"):
+        (home / "s.yaml").write_text(yaml.safe_dump(body | {"fidelity": fidelity}))
+        scores = run(load_scenario(home / "s.yaml"), quiet=True).comm_scores
+        found[fidelity] = scores.set_index("service").loc["relay"]
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["ladder", "home/s.yaml", "--out", "l.csv"])
+    assert done.exit_code == 0, done.output
+    assert "kepler_change" in done.output
+    assert "more scores: --all" in done.output
+    import pandas as pd
+
+    table = pd.read_csv("l.csv").set_index(["service", "score"]).loc["relay"]
+    told = [c for c in table.index if isinstance(found["kepler"][c], float)]
+    assert len(told) >= 5
+    for score in told:
+        for fidelity in ("kepler", "cr3bp"):
+            change = found[fidelity][score] - found["ephemeris"][score]
+            assert table.loc[score, f"{fidelity}_change"] == pytest.approx(change, abs=1e-9)
+    assert table.loc["availability_frac", "cr3bp_change"] != 0.0
+    every = CliRunner().invoke(app, ["ladder", "home/s.yaml", "--all"])
+    assert len(every.output.splitlines()) == len(pd.read_csv("l.csv")) + 1
+    for bad in (["home/none.yaml"], ["home/s.yaml", "--days", "-1"]):
+        done = CliRunner().invoke(app, ["ladder", *bad])
+        assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+
+
+def test_pictures_of_a_search_and_of_axes_in_ratio(tmp_path):
+    """What is equally good is shown once; a search has no means; ratios are drawn as ratios."""
+    import pandas as pd
+
+    from cislunar.sweep.page import WORDS, summary, write_page
+    from cislunar.sweep.plots import effects, frontier
+
+    raw = {
+        "name": "p", "base": {},
+        "axes": {"n": {"key": [], "values": [1, 2, 3]},
+                 "size": {"key": [], "between": [1, 1000], "scale": "log"}},
+        "metrics": {"count": {"expression": "n"}, "mass": {"expression": "size", "unit": "kg"}},
+        "objectives": {"count": "min", "mass": "max"},
+        "design": {"kind": "nsga2", "population": 8, "generations": 5, "seed": 1},
+    }  # fmt: skip
+    rows = [{"variant": k, "n": 1 + k % 3, "size": 10 ** (k / 10), "count": 1.0 + k % 3,
+             "mass": 5.0 if k % 3 else None, "error": None} for k in range(30)]  # fmt: skip
+    table = pd.DataFrame(rows)
+    manifest = {"trade": raw, "variants": 30, "failed": 0, "pareto": list(range(20)), "left_out": 7,
+                "hypervolume": 1.0, "hypervolume_reference": {"count": 4, "mass": 0}}  # fmt: skip
+    found = Sweep(tmp_path, table, manifest)
+    assert len(found.pareto) == 10
+    assert found.distinct_pareto["variant"].tolist() == [1]
+    assert "10 on" not in summary(found)
+    assert "1 of them different" in summary(found)
+    assert "7 left out by constraints" in summary(found)
+    figure = effects(found, WORDS["en"])
+    assert figure is not None
+    panels = figure.axes
+    assert [p.get_xscale() for p in panels] == ["linear", "log", "linear", "log"]
+    assert not any(p.lines for p in panels)
+    assert panels[2].get_ylabel() == "mass [kg]"
+    assert all(t == round(t) for t in panels[2].get_xticks())
+    drawn = Sweep(tmp_path, table, manifest | {"trade": raw | {"design": {
+        "kind": "latin-hypercube", "samples": 30, "seed": 1}}})  # fmt: skip
+    figure = effects(drawn, WORDS["en"])
+    assert figure is not None
+    x, y = figure.axes[1].lines[0].get_data()
+    assert x == pytest.approx(10 ** (2.9 * (np.arange(10) + 0.5) / 10))  # tenths of the ratio
+    assert y == pytest.approx([2.0] * 10)
+    figure = frontier(found, WORDS["ja"])
+    assert figure is not None
+    assert "[kg]" in figure.axes[0].get_ylabel()
+    for path in write_page(found):
+        page = path.read_text()
+        words = WORDS[path.name.split(".")[1]]
+        assert words["searched_note"] in page
+        assert words["no_value"] in page
+        assert words["left_out"] + ":\n7" in page
+        assert words["one_of"].format(all=10) in page

@@ -53,6 +53,14 @@ class Sweep:
         rows = self.table[has]
         return rows.loc[nondominated(costs)]
 
+    @property
+    def distinct_pareto(self) -> pd.DataFrame:
+        """Of ``pareto`` one of those equal in every objective, the first; ordered by objectives."""
+        names = list(self.trade.objectives)
+        if not names:
+            return self.table.head(0)
+        return self.pareto.drop_duplicates(names).sort_values(names, kind="stable")
+
     def _repr_html_(self) -> str:
         about = {k: self.manifest.get(k) for k in ("name", "variants", "failed", "hypervolume")}
         return html_table(about) + self.table.head(20).to_html()

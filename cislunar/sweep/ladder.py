@@ -22,9 +22,9 @@ def climb(scenario: Scenario, *, days: float | None = None, quiet: bool = True) 
 
     Columns: ``place``, ``service``, ``score``, then one a fidelity, and ``kepler_change`` and
     ``cr3bp_change``: that fidelity's value less the ephemeris's; empty where one has no value. Maps
-    enter as area means of their regions. ``days`` replaces the span. No option is run. A fidelity
-    that the scenario cannot be run in is left out, and ``attrs["refused"]`` says why. Raises
-    InputError where the ephemeris is.
+    enter as area means of their regions, over the cells that have a value. ``days`` replaces the
+    span. No option is run. A fidelity that the scenario cannot be run in is left out, and
+    ``attrs["refused"]`` says why. Raises InputError where the ephemeris is.
     """
     import pandas as pd
 
@@ -111,11 +111,13 @@ def _short(value: float) -> str:
     return f"{value:.4g}"
 
 
-def printed(table: pd.DataFrame) -> str:
-    """The rows of a ladder that tell most, as text for a terminal."""
-    shown = table[table["score"].isin(_TOLD)].drop(columns=["kepler_change", "cr3bp_change"])
-    show: Any = shown.to_string
-    text = show(index=False, float_format=_short, na_rep="")
+def printed(table: pd.DataFrame, *, every: bool = False) -> str:
+    """The rows of a ladder that tell most, or ``every`` row, as text for a terminal."""
+    told = table[table["score"].isin(_TOLD)]
+    shown: Any = table if every else told
+    text = shown.to_string(index=False, float_format=_short, na_rep="")
+    if len(shown) < len(table):
+        text += f"\n... and {len(table) - len(shown)} more scores: --all"
     for fidelity, why in table.attrs.get("refused", {}).items():
         text += f"\n{fidelity} is left out: {why}"
     return text

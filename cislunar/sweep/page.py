@@ -22,7 +22,13 @@ WORDS: dict[str, dict[str, str]] = {
         "table": "The best variants", "metrics": "Metrics", "trade": "Trade", "design": "design",
         "effects_note": "Dots are variants; the line is their mean at each value of the axis.",
         "cut": "The first {n} of {all} rows; all are in the sweep's folder.", "error": "error",
-        "variant": "variant", "axes": "axes",
+        "variant": "variant", "axes": "axes", "left_out": "left out by constraints",
+        "searched_note": "Dots are variants, red ones those that no other beats. A search tries "
+        "more of what is good: how many dots there are says nothing of an axis.",
+        "no_value": "Variants in which a metric has no value are left out of it.",
+        "not_shown": "Not drawn for want of room: {names}.",
+        "one_of": "{all} variants are beaten by no other; of those equal in every objective the "
+        "first is shown.",
     },
     "ja": {
         "variants": "案の数", "failed": "失敗", "best": "他に勝るもののない案",
@@ -32,7 +38,12 @@ WORDS: dict[str, dict[str, str]] = {
         "table": "最良の案", "metrics": "指標", "trade": "トレードスタディ", "design": "実験計画",
         "effects_note": "点は各案を、線は軸の値ごとの平均を示す。",
         "cut": "全{all}行のうち最初の{n}行を示す。全体は結果フォルダーにある。", "error": "エラー",
-        "variant": "案", "axes": "軸",
+        "variant": "案", "axes": "軸", "left_out": "制約により除いた組合せ",
+        "searched_note": "点は各案を、赤い点は他に勝るもののない案を示す。探索は良いものの近くを"
+        "多く試すため、点の多さは軸の効き方を表さない。",
+        "no_value": "指標の値がない案は、その図から除いてある。",
+        "not_shown": "紙幅のため図示していないもの：{names}。",
+        "one_of": "他に勝るもののない案は{all}件ある。全ての目的で等しいものは最初の1件のみ示す。",
     },
 }  # fmt: skip
 PAGE = """<!doctype html>
@@ -48,16 +59,19 @@ padding:.25rem .6rem;text-align:right}td.text,th.text{text-align:left}
 img{max-width:100%;height:auto}.wide{overflow-x:auto}h2{margin-top:2rem}
 </style></head><body>
 <h1>{{ title }}</h1>{% if note %}<p>{{ note }}</p>{% endif %}
-<p>{{ w.variants }}: {{ manifest.variants }} ({{ w.failed }}: {{ manifest.failed }}) ·
+<p>{{ w.variants }}: {{ manifest.variants }} ({{ w.failed }}: {{ manifest.failed }}
+{%- if manifest.left_out is defined and manifest.left_out %}, {{ w.left_out }}:
+{{ manifest.left_out }}{% endif %}) ·
 {{ w.design }}: {{ design }} · {{ w.axes }}: {{ axes|join(", ") }}
 {% if manifest.hypervolume is defined %}<br>{{ w.volume }}:
 {{ "%.6g"|format(manifest.hypervolume) }}
 ({{ w.reference }} {% for k, v in manifest.hypervolume_reference.items() %}{{ k }} =
 {{ "%.6g"|format(v) }}{{ ", " if not loop.last }}{% endfor %}){% endif %}</p>
 {% for name, data in figures.items() %}<h2>{{ w[name] }}</h2>
-{% if name == "effects" %}<p>{{ w.effects_note }}</p>{% endif %}
+{% if name == "effects" %}<p>{{ notes|join(" ") }}</p>{% endif %}
 <img alt="{{ w[name] }}" src="data:image/png;base64,{{ data }}">{% endfor %}
-{% for head, columns, rows, total in tables %}<h2>{{ head }}</h2>
+{% for head, columns, rows, total, note in tables %}<h2>{{ head }}</h2>
+{% if note %}<p>{{ note }}</p>{% endif %}
 {% if total > rows|length %}<p>{{ w.cut.format(n=rows|length, all=total) }}</p>{% endif %}
 <div class="wide"><table><tr>{% for c in columns %}<th class="text">{{ c }}</th>{% endfor %}</tr>
 {% for row in rows %}<tr>{% for value in row %}<td{{ ' class="text"'|safe if value is string }}>
@@ -120,6 +134,7 @@ def write_page(found: Any, languages: Sequence[str] = LANGUAGES) -> list[Path]:
             lang=code, policy=POLICY, w=words, title=title, note=trade.note,
             manifest=found.manifest,
             design=trade.design.kind, axes=list(trade.axes), tables=_tables(found, words),
+            notes=_notes(found, words),
             figures={n: base64.b64encode(f["png"]).decode() for n, f in drawn.items()},
         )  # fmt: skip
         path = found.folder / f"report.{code}.html"
@@ -128,27 +143,47 @@ def write_page(found: Any, languages: Sequence[str] = LANGUAGES) -> list[Path]:
     return out
 
 
-def _tables(found: Any, words: dict[str, str]) -> list[tuple[str, list[str], list[list[Any]], int]]:
+def _notes(found: Any, words: dict[str, str]) -> list[str]:
+    """What a reader of the effects must know."""
+    from cislunar.sweep.plots import shown
+
+    searched = found.trade.design.kind == "nsga2"
+    notes = [words["searched_note" if searched else "effects_note"]]
+    metrics, axes = shown(found)
+    if found.table[metrics].isna().any(axis=None):
+        notes.append(words["no_value"])
+    left = [m for m in found.trade.metrics if m not in metrics]
+    left += [a for a in found.trade.axes if a not in axes and found.table[a].nunique() > 1]
+    if left:
+        notes.append(words["not_shown"].format(names=", ".join(left)))
+    return notes
+
+
+_Table = tuple[str, list[str], list[list[Any]], int, str | None]
+
+
+def _tables(found: Any, words: dict[str, str]) -> list[_Table]:
     trade, table = found.trade, found.table
     shown = ["variant", *trade.axes, *trade.metrics]
-    out = []
+    out: list[_Table] = []
     if trade.objectives:
-        best = found.pareto
+        best, all_best = found.distinct_pareto, len(found.pareto)
         rows = [[_cell(v) for v in row] for row in best[shown].head(MOST_ROWS).to_numpy(object)]
-        out.append((words["table"], shown, rows, len(best)))
+        note = words["one_of"].format(all=all_best) if all_best > len(best) else None
+        out.append((words["table"], shown, rows, len(best), note))
     told = [
         [name, _definition(m, words), words[trade.objectives[name]] if name in trade.objectives
          else ""]
         for name, m in trade.metrics.items()
     ]  # fmt: skip
-    out.append((words["metrics"], [words["metric"], words["how"], ""], told, len(told)))
+    out.append((words["metrics"], [words["metric"], words["how"], ""], told, len(told), None))
     failed = table[table["error"].notna()]
     if len(failed):
         rows = [
             [_cell(v) for v in row]
             for row in failed[["variant", *trade.axes, "error"]].head(20).to_numpy(object)
         ]
-        out.append((words["errors"], ["variant", *trade.axes, "error"], rows, len(failed)))
+        out.append((words["errors"], ["variant", *trade.axes, "error"], rows, len(failed), None))
     return out
 
 
@@ -156,13 +191,17 @@ def summary(found: Any) -> str:
     """A sweep in a few lines for a terminal."""
     about = found.manifest
     lines = [f"{about['variants']} variants, {about['failed']} failed"]
+    if about.get("left_out"):
+        lines[0] += f", {about['left_out']} left out by constraints"
     if found.trade.objectives:
+        best = found.distinct_pareto
         if "hypervolume" in about:
-            lines.append(f"{len(about['pareto'])} on the frontier, hypervolume "
-                         f"{about['hypervolume']:.6g}")  # fmt: skip
+            lines.append(f"{len(about['pareto'])} on the frontier, {len(best)} of them different, "
+                         f"hypervolume {about['hypervolume']:.6g}")  # fmt: skip
         shown = ["variant", *found.trade.axes, *found.trade.metrics]
-        best = found.pareto[shown].head(20)
-        lines.append(best.to_string(index=False, float_format=_four))
+        lines.append(best[shown].head(20).to_string(index=False, float_format=_four))
+        if len(best) > 20:
+            lines.append(f"... and {len(best) - 20} more, in the table")
     return "\n".join(lines)
 
 
