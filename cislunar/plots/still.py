@@ -89,7 +89,7 @@ def _orbit_axes(axes, results, text):
         ax.annotate(
             text("orbits.earth"), xy=(-0.97, -0.9), xytext=(-0.66, -0.9), va="center",
             fontsize=9, xycoords=_unit(ax, reach), textcoords=_unit(ax, reach),
-            arrowprops={"arrowstyle": "->", "color": style.INK},
+            arrowprops={"arrowstyle": "->", "color": style.INK}, bbox=PLATE,
         )  # fmt: skip
         plain(ax)
     axes[-1].legend(

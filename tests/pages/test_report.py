@@ -327,3 +327,28 @@ def test_rates_and_volumes_take_a_prefix():
     assert display.rate(2.048e6).replace("\u00a0", " ") == "2.0 Mbit/s"
     assert display.volume(8.64e10).replace("\u00a0", " ") == "86.4 Gbit"
     assert display.rate(1.25e9).replace("\u00a0", " ") == "1.2 Gbit/s"
+
+
+def test_every_sign_of_the_catalogue_can_be_drawn():
+    """Pages, paper and pictures have no others than those of the two packaged fonts."""
+    from pathlib import Path
+
+    import matplotlib
+    import matplotlib_fontja
+    from fontTools.ttLib import TTFont
+
+    import cislunar
+
+    files = (
+        Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf",
+        Path(matplotlib_fontja.__file__).parent / "fonts" / "ipaexg.ttf",
+    )
+    known = set().union(*(TTFont(file).getBestCmap() or () for file in files))
+    home = Path(cislunar.__file__).parent
+    found = {
+        (path.name, sign)
+        for path in [*home.rglob("*.yaml"), *(home.parent / "configs").rglob("*.yaml")]
+        for sign in set(path.read_text(encoding="utf-8"))
+        if ord(sign) >= 32 and ord(sign) not in known
+    }
+    assert found == set()
