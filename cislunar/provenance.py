@@ -126,6 +126,23 @@ def money_records() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*RISKS, *COMPARED.values(), *years, *units, *rests_on)))
 
 
+def price_basis() -> dict[str, str]:
+    """What costs are stated in: first and last year of published figures, yen a dollar and euro.
+
+    >>> price_basis()["usd"], price_basis()["eur"]
+    ('150', '165')
+    """
+    from cislunar import catalog
+
+    published = [catalog.get("costs", name) or {} for name in money_records()]
+    years = sorted(str(record["year"]) for record in published if record.get("year"))
+    rates = catalog.find("fact-conventions")["fx_assumption"]
+    return {
+        "first": years[0], "last": years[-1],
+        "usd": f"{rates['jpy_per_usd']:g}", "eur": f"{rates['jpy_per_eur']:g}",
+    }  # fmt: skip
+
+
 def _entry(kind: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
     loose = {k: v for k, v in data.get("field_confidence", {}).items() if v != "primary"}
     given = data.get("confidence")

@@ -11,7 +11,7 @@ import pytest
 
 from cislunar import catalog
 from cislunar.economics import COMPARED
-from cislunar.provenance import money_records
+from cislunar.provenance import money_records, price_basis
 
 COSTS, UNITS, OPTIONS = (catalog.load(k) for k in ("costs", "cost-units", "options"))
 RATES = catalog.find("fact-conventions")["fx_assumption"]
@@ -210,3 +210,10 @@ def test_the_list_of_landings_agrees_with_published_counts(evidence):
         "published counts: CNBC 2023-08-23 (3 of 8 since 2013), IRNA/Xinhua 2024-06 (China's fourth, "
         "the third of 2024)", 4, off, 0, "landings", "counts are whole numbers",
     )  # fmt: skip
+
+
+def test_the_price_basis_is_that_of_the_published_figures():
+    said = price_basis()
+    years = [str(COSTS[n]["year"]) for n in money_records() if n in COSTS and COSTS[n]["year"]]
+    assert (said["first"], said["last"]) == (min(years), max(years)) == ("2020", "2026")
+    assert (float(said["usd"]), float(said["eur"])) == (YEN["USD"], YEN["EUR"]) == (150.0, 165.0)

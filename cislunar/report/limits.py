@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cislunar import display as fmt
-from cislunar.provenance import assumed_craft
+from cislunar.provenance import assumed_craft, price_basis
 from cislunar.report import demand
 from cislunar.report.cells import service, span_of
 from cislunar.report.scores import SHARE
@@ -29,7 +29,7 @@ def limit_sentences(results, text: Text) -> list[str]:
         gathered = len(results.accumulated_positioning) > 0
         out.append(text("limit.gathered" if gathered else "limit.positioning"))
     if len(results.fills):
-        out.append(text("limit.cost"))
+        out.append(text("limit.cost", **price_basis()))
     return out
 
 

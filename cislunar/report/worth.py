@@ -9,7 +9,7 @@ from cislunar import catalog
 from cislunar import display as fmt
 from cislunar.economics import COMPARED
 from cislunar.plots.bars import option_label
-from cislunar.provenance import money_records
+from cislunar.provenance import price_basis
 from cislunar.report.cells import Cell, Row, head, number
 from cislunar.text import Text
 
@@ -169,10 +169,7 @@ def _money(results, text: Text) -> dict[str, Any]:
     units = {"flight": "regular_flights", "theme": "ssf_navigation_themes",
              "station": "stations_35m"}  # fmt: skip
     said = {k: fmt.oku(catalog.find(COMPARED[name])["jpy_oku"]) for k, name in units.items()}
-    published = [catalog.get("costs", name) for name in money_records()]
-    years = sorted(str(r["year"]) for r in published if r and r.get("year"))
-    said |= {"first": years[0], "last": years[-1]}
-    return _part("money", columns, rows, text, 1, **said)
+    return _part("money", columns, rows, text, 1, **said, **price_basis())
 
 
 def _cash(results, text: Text) -> dict[str, Any]:
