@@ -199,13 +199,13 @@ def ladder(
 
 def _check_trade(file: Path) -> bool:
     """True, and a line printed, if a file is a valid trade; False if it means a scenario."""
+    from cislunar.sweep.trade import is_trade, trade_from
     from cislunar.yamlio import read_mapping
 
     raw = read_mapping(file)
-    if not {"base", "metrics"} <= set(raw):
+    if not is_trade(raw):
         return False
     from cislunar.sweep.designs import left_out
-    from cislunar.sweep.trade import trade_from
     from cislunar.sweep.variants import check_trade
 
     chosen = trade_from(raw, str(file))

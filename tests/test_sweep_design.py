@@ -210,6 +210,8 @@ def test_no_text_does_anything_but_give_a_value_or_a_fault(text):
         ({"axes": AXES, "objectives": {"no": "min"}}, "objectives.no: 'no' is not a metric"),
         ({"axes": AXES, "design": {"kind": "grid"}}, "design.kind: 'grid' is not one of"),
         ({"axes": AXES, "speed": 1}, "speed: unknown key"),
+        ({"axes": {"e": {"range": [0, 9, 1e-6]}}}, "too many values; allowed: at most 1000000"),
+        ({"axes": {"e": {"range": [0, 9, -1]}}}, "[0.0, 9.0, -1.0] has no values"),
         ({"axes": {"key": [1, 2]}}, "axes.key: every sweep has a column 'key'"),
         ({"axes": AXES, "metrics": {"error": METRICS["seen"]}}, "metrics.error: every sweep has"),
         (
@@ -288,6 +290,13 @@ def test_a_variant_that_cannot_be_does_not_refuse_the_others(tmp_path):
     for change in (first, corner):
         done = _check(tmp_path, {"name": "t", "base": BASE, "metrics": METRICS} | change)
         assert done.exit_code == 0, done.output
+
+
+def test_a_trade_that_lacks_its_metrics_is_told_so(tmp_path):
+    done = _check(tmp_path, {"name": "t", "base": BASE, "axes": AXES})
+    assert done.exit_code == 2
+    assert "metrics: missing" in done.output
+    assert "epoch" not in done.output  # it is not taken for a scenario
 
 
 def test_schema_names_every_key_of_a_trade():

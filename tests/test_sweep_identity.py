@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -237,3 +238,47 @@ def test_a_sweep_that_cannot_start_leaves_what_was_there(tmp_path):
     with pytest.raises(InputError, match="no scheduler answers"):
         _swept(file, "new", scheduler="tcp://127.0.0.1:9")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["base.yaml", "out", "trade.yaml"]
+
+
+def test_an_address_that_is_none_is_one_line(tmp_path):
+    file = _written(tmp_path, TRADE)
+    command = [sys.executable, "-m", "cislunar", "sweep", str(file), "--out", str(tmp_path / "out")]
+    done = subprocess.run([*command, "--scheduler", "nonsense"], capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "no scheduler answers" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_are_the_same_whether_an_orbit_was_flown_or_read(tmp_path, monkeypatch):
+    """One process flies a DRO for a longer while and ellipses after it, another finds the DRO in the
+    sweep's folder and flies the ellipses alone: the same rows to the bit."""
+    from cislunar import trajectories
+    from orbits.ephemeris import De440
+
+    def forget():
+        trajectories._flown.clear()
+        shared.WORLDS._kept.clear()
+        De440.open.cache_clear()
+
+    real = shared.DiskShelf.put
+    monkeypatch.setattr(shared.DiskShelf, "put", lambda s, key, t, cost_s: real(s, key, t, 9.0))
+    base = BASE | {
+        "fidelity": "ephemeris", "duration_days": 1.5, "step_s": 120,
+        "spacecraft": [{"name": "d", "terminals": ["relay-standard"],
+                        "orbit": {"kind": "dro", "amplitude_km": 70000}}],
+    }  # fmt: skip
+    axes = AXES | {"a_km": {"key": "constellations.lnss.orbit.semi_major_axis_km",
+                            "values": [6000, 7000]}}  # fmt: skip
+    metrics = {"seen": SEEN, "pdop": {"of": "coverage.pdop_p50", "how": "mean"}}
+    file = _written(tmp_path, TRADE | {"axes": axes, "metrics": metrics}, base)
+    forget()
+    whole = _swept(file, "whole")
+    forget()
+    _stopped(file, "out", monkeypatch, rows=2)
+    forget()
+    done = _swept(file, "out", resume=True)
+    name = "variants.parquet"
+    assert (done.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    assert done.table["pdop"].notna().all()

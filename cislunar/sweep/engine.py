@@ -142,7 +142,10 @@ def _client(workers: int, processes: bool, scheduler: str | None) -> Iterator[An
     import logging
 
     if scheduler is not None:
+        from distributed.comm import get_address_host
+
         try:
+            get_address_host(scheduler)  # before a client is begun that would tell its end
             client = distributed.Client(scheduler, timeout="10s", set_as_default=False)
         except (OSError, ValueError, TimeoutError) as fault:
             raise InputError(

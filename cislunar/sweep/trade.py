@@ -79,8 +79,12 @@ class Axis(Record):
             raise refuse("two values share a label", "labels that differ", "labels")
         if self.range is not None:
             first, last, step = self.range
-            if step == 0 or (last - first) / step < 0 or (last - first) / step > MAX_VARIANTS:
+            if step == 0 or (last - first) / step < 0:
                 raise refuse(f"{list(self.range)} has no values", "[first, last, step]", "range")
+            if (last - first) / step > MAX_VARIANTS:
+                raise refuse(
+                    f"{list(self.range)} has too many values", f"at most {MAX_VARIANTS}", "range"
+                )
         if self.between is not None:
             low, high = self.between
             if not low < high or (self.scale == "log" and low <= 0.0):
