@@ -10,11 +10,13 @@ import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from cislunar.access import PairAccess, find_access
@@ -262,6 +264,8 @@ def _run_all(roadmap: Roadmap, folder: Path, digest: str, workers, say) -> Roadm
     _write_json(folder / "manifest.json", manifest)
     runs = folder / RUNS
     runs.mkdir(exist_ok=True)
+    for part in runs.glob(".*.part"):  # of a start that was killed
+        shutil.rmtree(part, ignore_errors=True)
     files = keep_inputs(roadmap.base, folder)
     write_whole(folder / RESOLVED, resolved_roadmap(roadmap, files).encode())
     left = []
@@ -291,7 +295,7 @@ def _each_done(roadmap, left, runs, digest, workers):
             yield _run_and_write(roadmap, year, number, runs, digest)
         return
     # a fresh interpreter each: a fork would inherit the locks of running threads
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn"), _end_with_parent) as pool:
         jobs = [pool.submit(_run_and_write, roadmap, y, k, runs, digest) for y, k in left]
         try:
             for job in as_completed(jobs):
@@ -301,18 +305,31 @@ def _each_done(roadmap, left, runs, digest, workers):
             raise
 
 
+def _end_with_parent() -> None:
+    """Ends a worker whose parent was killed: it would wait for ever, and may not write any more."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch():
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
 def _run_and_write(roadmap: Roadmap, year: int, number: int, runs: Path, digest: str):
     tables = run_start(roadmap, year, number)
-    target = runs / f"{year}-{number}"
-    part = runs / f".{year}-{number}.part"
-    shutil.rmtree(part, ignore_errors=True)
+    part = runs / f".{year}-{number}.{uuid.uuid4().hex[:8]}.part"
     part.mkdir()
-    for name, table in tables.items():
-        table.to_csv(part / f"{name}.csv", index=False, lineterminator="\n")
-    _write_json(part / "done.json", {"sha256": digest})
-    for path in [*part.iterdir(), part]:
-        flush(path)
-    part.rename(target)
+    try:
+        for name, table in tables.items():
+            table.to_csv(part / f"{name}.csv", index=False, lineterminator="\n")
+        _write_json(part / "done.json", {"sha256": digest})
+        for path in [*part.iterdir(), part]:
+            flush(path)
+        part.rename(runs / f"{year}-{number}")
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return year, number
 
 

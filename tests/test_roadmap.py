@@ -1,7 +1,11 @@
 """A roadmap against single runs, against hand-made dates, and through the command line."""
 
 import json
+import random
 import re
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
 import pandas as pd
@@ -409,3 +413,38 @@ def test_what_a_user_wrote_in_a_roadmap_reaches_page_paper_and_terminal_as_words
         paper = pypdfium2.PdfDocument(out / f"roadmap.{language}.pdf")
         said = plain("".join(p.get_textpage().get_text_bounded() for p in paper))
         assert "alert(1)</script>{{7*7}}#panic(1)" in said
+
+
+@pytest.mark.slow
+def test_a_roadmap_killed_at_any_moment_goes_on_to_the_same_tables(done, tmp_path):
+    """kill -9 of the command alone, its processes left over; then others begin, and one ends."""
+    folder, out = done[1], tmp_path / "out"
+    command = [sys.executable, "-m", "cislunar", "run", str(folder / "small.yaml"), "--out", str(out),
+               "--workers", "2", "--no-report", "--quiet"]  # fmt: skip
+    rng, kept = random.Random(), []
+    for _ in range(3):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        wanted = len(list(out.glob("runs/*-*/done.json"))) + 1
+        while process.poll() is None and len(list(out.glob("runs/*-*/done.json"))) < wanted:
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0.0, 0.5))
+        process.kill()
+        process.communicate()
+        kept.append({p: p.read_bytes() for p in sorted(out.glob("runs/*-*/*"))})
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while first.poll() is None and json.loads((out / "manifest.json").read_text())["finished"]:
+        time.sleep(0.02)
+    time.sleep(1.0)
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = first.communicate()[1]
+    assert first.returncode == 0, said
+    if second.returncode:  # it came while the first held the folder
+        assert second.returncode == 2
+        assert "another process is writing" in second.stderr
+    for earlier in kept:
+        assert all(path.read_bytes() == data for path, data in earlier.items())
+    assert json.loads((out / "manifest.json").read_text())["starts_run"] < 8
+    for path in (folder / "out").glob("*.csv"):
+        assert (out / path.name).read_bytes() == path.read_bytes(), path.name
+    assert not list(out.glob("**/.*.part"))
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
