@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import random
 import signal
@@ -303,6 +304,29 @@ def test_a_search_is_the_same_for_its_seed_and_is_resumed_exactly(tmp_path, monk
     again = sweep(trade_from(OPTIMISE), tmp_path / "b", workers=1, quiet=True, resume=True)
     pd.testing.assert_frame_equal(again.table, done.table)
     assert load_sweep(tmp_path / "b").manifest["hypervolume"] == done.manifest["hypervolume"]
+
+
+HOWS = {
+    "mean": (0.25 * 4 + 0.5 * 1 + 0.125 * 9) / 0.875, "weighted": (1 + 0.5 + 1.125) / 0.875,
+    "min": 1.0, "max": 9.0, "sum": 14.0, "count": 3.0, "p50": 1.0, "p95": 9.0, "share": 0.375,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_values_are_brought_together_as_by_hand(how):
+    """Four values, one of which does not exist, with shares of 1/4, 1/2, 1/8, 1/8."""
+    from cislunar.sweep.metrics import brought_together
+    from cislunar.sweep.trade import Metric
+
+    bounds = {"at_least": 4.0} if how == "share" else {}
+    metric = Metric(of="coverage.longest_gap_s", how=how, **bounds)
+    values, weights = [4.0, 1.0, 9.0, math.nan], [2.0, 4.0, 1.0, 1.0]
+    assert brought_together(values, weights, metric) == pytest.approx(HOWS[how], rel=1e-15)
+    none = {"sum": 0.0, "count": 0.0, "share": 0.0}.get(how)
+    assert brought_together([math.nan], [1.0], metric) == none
+    if how not in ("count", "share"):
+        stands = Metric(of="coverage.longest_gap_s", how=how, without=7.0)
+        assert brought_together([math.nan], [1.0], stands) == 7.0
 
 
 def test_a_search_that_lost_a_worker_goes_on_as_one_that_did_not(tmp_path, monkeypatch):

@@ -121,6 +121,27 @@ def test_fleets_cover_what_gao_and_hou_published(validation, evidence, tmp_path)
     )  # fmt: skip
 
 
+def test_the_fewest_satellites_for_global_gdop_are_the_published_ones(evidence, tmp_path):
+    """Circular polar orbits two lunar radii high, as published: 24 hold GDOP of 6 for 98 % of the
+    time over the whole Moon, the next fewer that planes share evenly, 20, do not."""
+    path = next(p for p in TRADES if p.stem == "global_gdop")
+    raw = yaml.safe_load(path.read_text())
+    raw["constraints"] = [
+        "altitude_radii == 2.0 and i_deg == 90",
+        "planes * per_plane == 20 or planes * per_plane == 24",
+    ]
+    table = sweep(trade_from(raw), tmp_path / "out", workers=2, quiet=True).table
+    assert table["error"].isna().all()
+    best = table.groupby("satellites")["gdop6_frac"].max()
+    assert best[20] < 0.95
+    fewest = min(count for count, share in best.items() if share >= 0.98)
+    evidence(
+        "Trades: fewest satellites for GDOP of 6 or less over the whole Moon, 98 % of the time",
+        "Pereira and Selva 2022, NAVIGATION 69(1), navi.504", 1, abs(fewest - 24), 0.5,
+        "satellites", "a count; Walker patterns of 20 and 24, the paper's altitude",
+    )  # fmt: skip
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 6)] * 3), min_size=1, max_size=25))
 def test_fronts_and_volumes_agree_with_brute_force(points):

@@ -142,7 +142,7 @@ def _client(workers: int, processes: bool, scheduler: str | None) -> Iterator[An
     import logging
 
     if scheduler is not None:
-        from distributed.comm import get_address_host
+        from distributed.comm.addressing import get_address_host
 
         try:
             get_address_host(scheduler)  # before a client is begun that would tell its end
