@@ -25,7 +25,7 @@ from orbits.continuation import (
     trace,
 )
 from orbits.cr3bp import libration_points
-from orbits.families import COLUMNS, TABLE, VERSION
+from orbits.family_table import COLUMNS, TABLE, VERSION
 from orbits.locking import REAL
 from orbits.torus import TABLE as TORI
 from orbits.torus import NoTorus, grow_torus, table_row, wind

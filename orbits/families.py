@@ -7,12 +7,10 @@ hold, the family does not offer: FamilyError says what is allowed.
 
 from __future__ import annotations
 
-import csv
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +18,6 @@ from orbits.bifurcation import Bifurcation, find_bifurcations, is_planar, stabil
 from orbits.constants import DAY_S, MOON_RADIUS_KM, SYNODIC_MONTH_DAYS
 from orbits.continuation import (
     HALF,
-    X0,
     Z0,
     correct,
     extremes,
@@ -30,16 +27,22 @@ from orbits.continuation import (
 from orbits.continuation import jacobi_nd as jacobi_nd_of
 from orbits.cr3bp import EARTH_MOON, System, jacobi
 from orbits.errors import ConvergenceError, FamilyError, InputError
+from orbits.family_table import (
+    AMPLITUDE_Z,
+    EXTENT,
+    JACOBI,
+    NEAR,
+    PERILUNE,
+    look_up,
+    table,
+    tables,
+)
 from orbits.propagate import cr3bp_path
 from orbits.show import Shown
 from orbits.torus import NoTorus, Torus, find_torus, wind
 
 DRO_AMPLITUDE_KM = (2_000.0, 350_000.0)  # beyond, it skims the Moon or meets the Earth
 L1_NRHO_PERILUNE_KM = 20_000.0
-TABLE = Path(__file__).parent / "data" / "families.csv"
-VERSION = "# families of the Earth-Moon problem, version 2"
-COLUMNS = ("x0", "z0", "vy0", "half_period", "perilune", "amplitude_z", "extent_x")
-NEAR, PERILUNE, AMPLITUDE_Z, EXTENT, JACOBI = range(4, 9)  # after u = (x0, z0, vy0, half period)
 SPATIAL_REVOLUTIONS = (5, 1)  # of the spatial DROs in the table, before they repeat
 SPATIAL_MATCH_KM = 1.0
 _RESONANCE = re.compile(r"^\s*(\d{1,3})\s*:\s*(\d{1,3})\s*$")
@@ -171,10 +174,10 @@ def dro(
             "a planar DRO has no vertical phase", key="vertical_phase_deg",
             value=vertical_phase_deg, allowed="with amplitude_z_km only",
         )  # fmt: skip
-    members = _table("dro", system.mu)
+    members = table("dro", system.mu)
     if name == "amplitude_km":
         _check(name, value, DRO_AMPLITUDE_KM, "km")
-        guess = _look_up(members, NEAR, value / system.lu_km, name, value, system)
+        guess = look_up(members, NEAR, value / system.lu_km, name, value, system)
         u = correct(guess, system.mu, "x0", 1 - system.mu - value / system.lu_km)
     else:
         u = _by_invariant(members, name, value, system)
@@ -199,10 +202,10 @@ def spatial_dro(
             f"no spatial DRO of {revolutions!r} revolutions", key="revolutions", value=revolutions,
             allowed=", ".join(map(str, SPATIAL_REVOLUTIONS)),
         )  # fmt: skip
-    members = _to_greatest_height(_table(f"dro-spatial-{revolutions}", system.mu))
+    members = _to_greatest_height(table(f"dro-spatial-{revolutions}", system.mu))
     _check("amplitude_z_km", amplitude_z_km, members[:, AMPLITUDE_Z] * system.lu_km, "km")
     wanted = amplitude_z_km / system.lu_km
-    guess = _look_up(members, AMPLITUDE_Z, wanted, "amplitude_z_km", amplitude_z_km, system)
+    guess = look_up(members, AMPLITUDE_Z, wanted, "amplitude_z_km", amplitude_z_km, system)
     u = correct(guess, system.mu, "height", wanted)
     parameter = ("amplitude_z_km", float(amplitude_z_km))
     return _orbit("dro", u, system, None, "northern", parameter, revolutions)
@@ -281,10 +284,10 @@ def lyapunov(
         amplitude_km=amplitude_km, period_days=period_days, resonance=resonance,
         jacobi_nd=jacobi_nd,
     )  # fmt: skip
-    members = _table(f"lyapunov-{_point(libration_point, 'Lyapunov orbit').lower()}", system.mu)
+    members = table(f"lyapunov-{_point(libration_point, 'Lyapunov orbit').lower()}", system.mu)
     if name == "amplitude_km":
         _check(name, value, members[:, EXTENT] * system.lu_km, "km")
-        guess = _look_up(members, EXTENT, value / system.lu_km, name, value, system)
+        guess = look_up(members, EXTENT, value / system.lu_km, name, value, system)
         u = correct(guess, system.mu, "extent", value / system.lu_km)
     else:
         u = _by_invariant(members, name, value, system)
@@ -320,7 +323,7 @@ def halo(
     more = "beyond the largest |z| the orbit is an nrho: give perilune_km, period_days or resonance"
     if name == "amplitude_z_km":
         _check(name, value, members[:, AMPLITUDE_Z] * lu, "km", more)
-        guess = _look_up(members, AMPLITUDE_Z, value / lu, name, value, system)
+        guess = look_up(members, AMPLITUDE_Z, value / lu, name, value, system)
         u = correct(guess, system.mu, "z0", -value / lu)
         value = float(value)
     else:
@@ -375,11 +378,11 @@ def nrho(
         members = members[members[:, PERILUNE] * lu < L1_NRHO_PERILUNE_KM]
     else:
         members = members[np.argmax(members[:, AMPLITUDE_Z]) :]
-    grazing = _look_up(members, PERILUNE, MOON_RADIUS_KM / lu)
+    grazing = look_up(members, PERILUNE, MOON_RADIUS_KM / lu)
     more = "towards larger perilunes and periods the orbit is a halo: give amplitude_z_km"
     if name == "perilune_km":
         _check(name, value, (MOON_RADIUS_KM, members[:, PERILUNE].max() * lu), "km", more)
-        guess = _look_up(members, PERILUNE, value / lu, name, value, system)
+        guess = look_up(members, PERILUNE, value / lu, name, value, system)
         u = correct(guess, system.mu, "opposite", value / lu)
     elif name == "jacobi_nd":
         above = members[members[:, PERILUNE] * lu > MOON_RADIUS_KM]
@@ -428,10 +431,10 @@ def butterfly(
         jacobi_nd=jacobi_nd,
     )  # fmt: skip
     _branch(branch)
-    members = _table("butterfly", system.mu)
+    members = table("butterfly", system.mu)
     if name == "perilune_km":
         _check(name, value, members[:, PERILUNE] * system.lu_km, "km")
-        guess = _look_up(members, PERILUNE, value / system.lu_km, name, value, system)
+        guess = look_up(members, PERILUNE, value / system.lu_km, name, value, system)
         u = correct(guess, system.mu, "perilune", value / system.lu_km)
     else:
         u = _by_invariant(members, name, value, system)
@@ -440,7 +443,7 @@ def butterfly(
 
 def families() -> tuple[str, ...]:
     """Names of the families in the table, as ``bifurcations`` and ``members`` take them."""
-    return tuple(_tables())
+    return tuple(tables())
 
 
 def members(family: str, *, system: System = EARTH_MOON) -> np.ndarray:
@@ -448,7 +451,7 @@ def members(family: str, *, system: System = EARTH_MOON) -> np.ndarray:
 
     Halos are southern, butterflies northern.
     """
-    return _table(family, system.mu)[:, :4].copy()
+    return table(family, system.mu)[:, :4].copy()
 
 
 @lru_cache(maxsize=32)
@@ -516,7 +519,7 @@ def _by_invariant(members, name, value, system, shortest=0.0, more=""):
     """Member ``u`` (4) of a period, resonance or Jacobi constant."""
     if name == "jacobi_nd":
         _check(name, value, members[:, JACOBI], "", more)
-        guess = _look_up(members, JACOBI, value, name, value, system)
+        guess = look_up(members, JACOBI, value, name, value, system)
         return correct(guess, system.mu, "jacobi", value)
     days = resonance_days(value) if name == "resonance" else value
     half_days = system.tu_s / DAY_S
@@ -525,34 +528,8 @@ def _by_invariant(members, name, value, system, shortest=0.0, more=""):
     limits = (2 * half_days * max(halves.min(), shortest), 2 * half_days * halves.max())
     _check(name, days, limits, "days", more, show)
     half = days / (2 * half_days)
-    guess = _look_up(members, HALF, half, name, value, system)
+    guess = look_up(members, HALF, half, name, value, system)
     return correct(guess, system.mu, "half", half)
-
-
-def _look_up(members, column, wanted, name=None, value=None, system=None) -> np.ndarray:
-    """Member ``u`` (4) interpolated where a column of the members (M, ...) passes ``wanted``.
-
-    FamilyError where it does so more than once.
-    """
-    offset = members[:, column] - wanted
-    passes = np.flatnonzero((offset[:-1] < 0) != (offset[1:] < 0))
-    if len(passes) > 1 and system is not None:
-        days = ", ".join(f"{2 * members[i, HALF] * system.tu_days:.2f}" for i in passes)
-        raise FamilyError(
-            f"{value} belongs to {len(passes)} members, with periods near {days} days",
-            key=name, value=value, allowed="another figure, to say which",
-        )  # fmt: skip
-    i = int(passes[0]) if len(passes) else int(np.argmin(abs(offset)))
-    first = min(max(0, i - 1), len(members) - 4)  # Lagrange through four neighbours
-    x, y = offset[first : first + 4], members[first : first + 4, :4]
-    steps = np.diff(x)
-    if not ((steps > 0).all() or (steps < 0).all()):
-        i = min(i, len(members) - 2)
-        x, y = offset[i : i + 2], members[i : i + 2, :4]
-    weights = [
-        np.prod([-x[k] / (x[j] - x[k]) for k in range(len(x)) if k != j]) for j in range(len(x))
-    ]
-    return np.asarray(weights) @ y
 
 
 def _point(libration_point, what) -> str:
@@ -574,29 +551,4 @@ def _branch(branch) -> None:
 def _halo_table(libration_point, branch, mu):
     _point(libration_point, "halo")
     _branch(branch)
-    return _table(f"halo-{libration_point.lower()}", mu)
-
-
-@lru_cache(maxsize=1)
-def _tables() -> dict[str, list[list[float]]]:
-    found: dict[str, list[list[float]]] = {}
-    with TABLE.open(newline="", encoding="utf-8") as text:
-        version = text.readline().strip()
-        if version != VERSION:
-            raise InputError(f"{version!r} is not the families table", allowed=VERSION)
-        for row in csv.DictReader(text):
-            found.setdefault(row["family"], []).append([float(row[k]) for k in COLUMNS])
-    return found
-
-
-@lru_cache(maxsize=16)
-def _table(family: str, mu: float) -> np.ndarray:
-    """Members (M, 9) of a family: u (4) and the columns named above; all nondimensional."""
-    if family not in _tables():
-        raise FamilyError(
-            f"no family {family!r}", key="family", value=family, allowed=", ".join(_tables())
-        )
-    table = np.array(_tables()[family])
-    near = abs(1 - mu - table[:, X0])
-    jacobi = [jacobi_nd_of(u, mu) for u in table[:, :4]]
-    return np.column_stack([table[:, :4], near, table[:, 4:], jacobi])
+    return table(f"halo-{libration_point.lower()}", mu)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orbits import families as families_module
+from orbits import family_table
 from orbits.continuation import extremes, full_state, jacobi_nd, monodromy_index
 from orbits.cr3bp import EARTH_MOON
 from orbits.errors import FamilyError, InputError
@@ -361,7 +361,7 @@ def test_a_lookup_at_and_beyond_folds_is_right_or_refused_with_what_is_allowed(
 ):
     scale = {"km": LU, "days": 2 * EARTH_MOON.tu_days, "": 1.0}[unit]
     column = {"HALF": 3, "PERILUNE": 5, "AMPLITUDE_Z": 6, "EXTENT": 7, "JACOBI": 8}[column]
-    values = families_module._table(table, MU)[:, column] * scale
+    values = family_table.table(table, MU)[:, column] * scale
     low, high = values.min(), values.max()
     folds = values[np.flatnonzero(np.diff(np.sign(np.diff(values)))) + 1]
     asked = [0.9 * low, 1.02 * high, *np.linspace(low, high, 7)[1:-1]]
