@@ -18,6 +18,7 @@ import numpy as np
 from cislunar.attribution import Shares, shares
 from cislunar.branching import Game, Proof, prove_best
 from cislunar.options import Option, option_groups, requirements_of
+from cislunar.pool_value import PoolValue
 from cislunar.subsets import DECIDED_S, Explored, explore
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 HOUR_S = 3600.0
 MOST_SETS = 64  # sets of the options that matter; a run must end within a minute
+EVERY_SET = 10  # options of a pool of which every set is looked at
 EPSILON_H = 1e-3  # smaller differences are the rounding of edges
 FRONTIER_COLUMNS = (
     "cost_oku_jpy", "gap_hours_filled", "share_filled_frac", "options", "cost_low_oku_jpy",
@@ -130,7 +132,8 @@ def find_worth(
     ``whole``: the options in one situation (``cislunar.pool.WholePool``). ``single_h``: hours that
     each fills alone. Groups of versions are taken in, those with the greatest gain first, as long
     as they make at most ``most_sets`` sets; what an option requires comes in with it. Groups of
-    those that ``must`` be there are, whatever number of sets they make.
+    those that ``must`` be there are, whatever number of sets they make; of a pool of up to ten
+    options all are.
     """
     pool = {o.id: o for o in options}
     groups = option_groups(options)
@@ -141,6 +144,8 @@ def find_worth(
     ranked = sorted((g for g in versions if gain[g] > EPSILON_H), key=lambda g: (-gain[g], g))
     kept: list[tuple[str, ...]] = []
     sets = 1
+    if len(whole.names) <= EVERY_SET:
+        must = whole.names
     first = sorted({groups.get(i) or i for i in must}, key=lambda g: (-gain[g], g))
     for group in [*first, *(g for g in ranked if g not in first)]:
         inside = {i for g in kept for i in g}
@@ -227,24 +232,62 @@ def attribute(worth: Worth, single_h: Mapping[str, float]) -> tuple[Shares, list
 
     An option adds nothing to a set that lacks what it requires. Keys are (place, service).
     """
-    players = [max(g, key=lambda i: (single_h.get(i, 0.0), i)) for g in worth.kept]
+    players = [_fullest(g, single_h) for g in worth.kept]
 
     def value(chosen):
-        while chosen & worth.demanding:
-            lacking = frozenset(
-                i
-                for i in chosen & worth.demanding
-                if requirements_of(worth.pool[i], worth.pool, worth.present, chosen)[0]
-            )
-            if not lacking:
-                break
-            chosen = chosen - lacking
-        return worth.filled_h(chosen)
+        return worth.filled_h(_able(chosen, worth.demanding, worth.pool, worth.present))
 
     return shares(players, value), list(worth.keys)
 
 
-def attribution_frame(worth: Worth, found: Shares, keys: Sequence[Key]) -> pd.DataFrame:
+def attribute_all(
+    whole: Any,
+    options: Sequence[Option],
+    single_h: Mapping[str, float],
+    present: frozenset[str],
+    orders: int,
+    seed: int,
+) -> tuple[Shares, list[Key]]:
+    """Shares of all options of a pool, as ``attribute``; of more than ten in sampled orders."""
+    pool = {o.id: o for o in options}
+    groups = option_groups(options)
+    versions: dict[str, list[str]] = {}
+    for name in whole.names:
+        versions.setdefault(groups.get(name) or name, []).append(name)
+    players = [_fullest(some, single_h) for some in versions.values()]
+    demanding = frozenset(i for i in players if requirements_of(pool[i], pool, present)[0])
+    value = PoolValue(whole)
+    found = shares(
+        players, lambda chosen: value(_able(chosen, demanding, pool, present)),
+        orders=orders, seed=seed, exact_players=EVERY_SET,
+    )  # fmt: skip
+    return found, list(value.keys)
+
+
+def _fullest(versions: Iterable[str], single_h: Mapping[str, float]) -> str:
+    return max(versions, key=lambda i: (single_h.get(i, 0.0), i))
+
+
+def _able(
+    chosen: frozenset[str],
+    demanding: frozenset[str],
+    pool: Mapping[str, Option],
+    present: frozenset[str],
+) -> frozenset[str]:
+    """A set without the members that lack what they require, in it or present."""
+    while chosen & demanding:
+        lacking = frozenset(
+            i for i in chosen & demanding if requirements_of(pool[i], pool, present, chosen)[0]
+        )
+        if not lacking:
+            break
+        chosen = chosen - lacking
+    return chosen
+
+
+def attribution_frame(
+    pool: Mapping[str, Option], found: Shares, keys: Sequence[Key]
+) -> pd.DataFrame:
     """Rows of ``attribution.csv``: each option in all, by service, and by place and service (h).
 
     ``all`` in place or service stands for the sum over them; shares are of the whole of the row.
@@ -265,7 +308,7 @@ def attribution_frame(worth: Worth, found: Shares, keys: Sequence[Key]) -> pd.Da
                 float(found.leave_one_out[k, mask].sum()), share,
                 share / whole if whole > EPSILON_H else None,
                 float(error[k]), found.method,
-                worth.pool[name].name_en, worth.pool[name].name_ja,
+                pool[name].name_en, pool[name].name_ja,
             ))  # fmt: skip
     frame = pd.DataFrame(rows, columns=list(ATTRIBUTION_COLUMNS))
     return frame.astype({c: "Float64" for c in ATTRIBUTION_COLUMNS if c.endswith(("_h", "_frac"))})

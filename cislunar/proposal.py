@@ -27,6 +27,7 @@ from cislunar.pool import WholePool
 from cislunar.portfolio import (
     Worth,
     attribute,
+    attribute_all,
     attribution_frame,
     find_worth,
     frontier_frame,
@@ -135,9 +136,15 @@ def propose(
     gap_h = sum(worth.gap_h.values())
     robust, notes["robustness"] = _outlook(worth, whole, best, budget, gap_h, days)
     chosen.attrs |= notes
-    found, keys = attribute(worth, single_h)
+    rules = scenario.attribution
+    if rules.options == "all":
+        found, keys = attribute_all(whole, options, single_h, tags, rules.orders, rules.seed)
+    else:
+        found, keys = attribute(worth, single_h)
+    notes["shares_of"] = "all" if rules.options == "all" or not worth.rest else "matter"
     return Proposal(
-        fills, chosen, attribution_frame(worth, found, keys), frontier_frame(worth, budget), money,
+        fills, chosen, attribution_frame(worth.pool, found, keys),
+        frontier_frame(worth, budget), money,
         cash_frame([worth.pool[i] for i in worth.in_order(best)], worth.total_h,
                    gap_h, days),
         shares_by_year_frame([worth.pool[i] for i in worth.in_order(best)], worth.total_h, days),

@@ -26,6 +26,7 @@ from cislunar.records import Record, key
 from cislunar.schema import (
     Accumulation,
     Asset,
+    Attribution,
     Constellation,
     ContactRules,
     Contention,
@@ -97,6 +98,7 @@ class Scenario(Record):
     contacts: ContactRules = key("how contacts are cut", ContactRules())
     accumulation: Accumulation | None = key("positioning gathered over time; absent: not computed")
     options: tuple[Option, ...] = key("the pool that may fill gaps; default the group japan", ())
+    attribution: Attribution = key("whom to credit with what options fill", Attribution())
     budget_oku_jpy: Oku | None = key("budget of a portfolio, oku yen (1e8 yen)")
     sensitivity: bool = key(
         "true: score the run again with links, horizons, ranging errors and supply made worse",

@@ -486,6 +486,18 @@ class ContactRules(Record):
     )
 
 
+class Attribution(Record):
+    """Of which options shares are found, and how."""
+
+    options: Literal["matter", "all"] = key(
+        "matter: the options of the best set and those that fill most, every set of them; all: "
+        "the whole pool, in sampled orders if more than ten (minutes)",
+        "matter",
+    )
+    orders: Annotated[int, Range(2, 100_000, whole=True)] = key("orders sampled", 100)
+    seed: Annotated[int, Range(0, 2**32 - 1, whole=True)] = key("seed of the orders", 1)
+
+
 class Outputs(Record):
     report: tuple[Literal["en", "ja"], ...] = key("languages of the report", ("en", "ja"))
     formats: tuple[Literal["html", "pdf", "pptx"], ...] = key("formats of the report", ("html",))

@@ -6,10 +6,13 @@ import pandas as pd
 import pytest
 
 import cislunar
-from cislunar import attribution, pipeline
+from cislunar import attribution, pipeline, portfolio
 from cislunar.covering import Rules, best_set, greedy_set, hours_of, pieces_of
 from cislunar.options import add_options, read_option
+from cislunar.pool import WholePool
+from cislunar.pool_value import PoolValue
 from cislunar.proposal import propose
+from cislunar.schema import Attribution
 from cislunar.text import Text
 
 PLACE = {"operator": "jaxa", "terminals": ["user-s-medium", "afs-receiver"]}
@@ -231,3 +234,44 @@ def test_shares_of_too_many_options_are_sampled_and_say_so(made, scenario, tmp_p
         text = Text(language)
         for row in sampled.to_dict("records"):
             assert text("worth.error", error=f"{row['standard_error_h']:,.2f}") in page
+
+
+def test_every_set_of_a_small_pool_is_looked_at(made):
+    worth = made["proposal"].worth
+    assert worth.rest == ()
+    assert len(worth.sets) == sum("dish" in some or "dish-2" not in some for some, _ in every_set())
+    assert made["results"].manifest["portfolio"]["shares_of"] == "all"
+
+
+def test_a_pool_is_valued_as_its_reruns_are(made, rerun_h):
+    reruns = made["reruns"]
+    pool = list(reruns.base.scenario.options)
+    whole = WholePool(
+        reruns.base, reruns.served, pool, reruns.uere, reruns.ephemeris, reruns.memory
+    )
+    value = PoolValue(whole)
+    for some, hours in rerun_h.items():
+        assert value(frozenset(some)).sum() == pytest.approx(hours, abs=0.01), some
+    assert value.runs < len(rerun_h)  # most follow from others
+
+
+def test_shares_of_all_options_in_sampled_orders(made, scenario, monkeypatch):
+    """With the limit of exact shares lowered to one, as of a pool of more than ten."""
+
+    def hours(results, column="shapley_h"):
+        frame = results.attribution
+        whole = frame[(frame["place"] == "all") & (frame["service"] == "all")]
+        return whole.set_index("option")[column].astype(float).sort_index()
+
+    exact = hours(made["results"])
+    every = scenario.model_copy(update={"attribution": Attribution(options="all", orders=60)})
+    found = cislunar.run(every, quiet=True)
+    assert set(found.attribution["method"]) == {"exact"}  # five players
+    assert hours(found).to_dict() == pytest.approx(exact.to_dict(), abs=0.01)
+    monkeypatch.setattr(portfolio, "EVERY_SET", 1)
+    found = cislunar.run(every, quiet=True)
+    assert set(found.attribution["method"]) == {"sampled 60 orders, seed 1"}
+    assert hours(found).sum() == pytest.approx(exact.sum(), abs=0.01)
+    off = (hours(found) - exact).abs()
+    assert off.max() > 1e-3
+    assert (off < 4 * hours(found, "standard_error_h") + 0.01).all()

@@ -101,6 +101,8 @@ def _shares(results, text: Text) -> dict[str, Any]:
              number(fmt.number(float(total["leave_one_out_h"].sum()))), Cell("")), total=True)
     )  # fmt: skip
     out = _part("shares", columns, rows, text)
+    if (results.manifest.get("portfolio") or {}).get("shares_of") == "all":
+        out["lead"] = text("worth.shares_of_all_lead")
     return _with(out, sampled, text)
 
 
