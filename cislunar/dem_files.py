@@ -189,7 +189,8 @@ def _rasterio() -> Any:
 def _from_geotiff(path: Path) -> Dem:
     rasterio = _rasterio()
     where = str(path)
-    errors = (rasterio.errors.RasterioError, rasterio.errors.CRSError)
+    # names of the coordinate system that are not text come as a fault of decoding
+    errors = (rasterio.errors.RasterioError, rasterio.errors.CRSError, ValueError, TypeError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)

@@ -361,6 +361,10 @@ def test_no_geotiff_ends_in_a_traceback(tmp_path):
             refused.append(str(fault))
     assert len(refused) > 30
     assert not any("\n" in line for line in refused)
+    assert b"unknown|GCS Name" in whole  # a name that is not text
+    path.write_bytes(whole.replace(b"unknown|GCS Name", b"unkn\xf5wn|GCS Name"))
+    with pytest.raises(InputError, match="cannot be read"):
+        open_dem(path)
 
 
 def test_the_label_of_a_polar_product_of_lola(tmp_path, evidence):
