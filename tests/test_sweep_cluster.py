@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -123,3 +124,25 @@ def test_no_scheduler_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no scheduler answers"):
         sweep(trade_from(TRADE), tmp_path / "x", scheduler=f"tcp://127.0.0.1:{_free_port()}",
               quiet=True)  # fmt: skip
+
+
+def test_an_interrupt_from_a_terminal_is_one_line_and_loses_nothing(whole, tmp_path):
+    """Ctrl-C reaches the worker processes too: they are still, the sweep says it and can go on."""
+    file, out = tmp_path / "trade.json", tmp_path / "out"
+    file.write_text(json.dumps(TRADE | {"processes": True}))
+    command = [sys.executable, "-m", "cislunar", "sweep", str(file), "--out", str(out),
+               "--workers", "2", "--quiet"]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 300.0
+    while time.monotonic() < deadline and not list((out / "parts").glob("[0-9]*.parquet")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60.0)
+    assert (process.returncode, said) == (130, "interrupted\n")
+    sweep(trade_from(TRADE | {"processes": True}), out, trade_folder=tmp_path, file=str(file),
+          workers=1, resume=True, quiet=True)  # fmt: skip
+    assert (out / TABLE).read_bytes() == whole

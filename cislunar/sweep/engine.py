@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -157,18 +159,33 @@ def _client(workers: int, processes: bool, scheduler: str | None) -> Iterator[An
         with client:
             yield client
         return
-    with (
-        distributed.LocalCluster(
+    with _deaf_to_interrupts():
+        cluster = distributed.LocalCluster(
             n_workers=workers if processes else 1,
             threads_per_worker=1 if processes else workers,
             processes=processes,
             dashboard_address="127.0.0.1:0",
             memory_limit=0,
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
+        )
+    with cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield client
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started within do not hear Ctrl-C, which a terminal sends to them too.
+
+    The sweep hears it and ends them; else each would tell of its own end, at length.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only there may a program say what it hears
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 class Runner:
