@@ -60,20 +60,30 @@ def network(results, t=None, text: Text | None = None) -> dict:
                 "line": {"color": colour, "width": width, "dash": dash},
             }
         )  # fmt: skip
+    tags: list[dict] = []
     for kind, word in KIND_WORDS.items():
         names = [n.name for n in results.nodes if n.kind == kind]
         if not names:
             continue
         xy = np.array([position[n] for n in names])
         degree = [sum(n in pair for pair in pairs) for n in names]
+        between = kind == "spacecraft"  # amid the lines: named on white
+        if between:
+            tags = [
+                {
+                    "x": x, "y": y, "xref": "x", "yref": "y", "text": name, "showarrow": False,
+                    "yshift": 13,
+                    "bgcolor": "rgba(255,255,255,0.8)", "borderpad": 0, "font": {"size": 10},
+                }
+                for name, (x, y) in zip(names, xy.tolist(), strict=True)
+            ]  # fmt: skip
         data.append(
             {
-                "type": "scatter", "mode": "markers+text", "name": text(word), "x": xy[:, 0],
+                "type": "scatter", "mode": "markers" if between else "markers+text",
+                "name": text(word), "x": xy[:, 0],
                 "y": xy[:, 1], "text": names, "customdata": degree,
-                "textposition": {"station": "middle left", "asset": "middle right"}.get(
-                    kind, "top center"
-                ),
-                "textfont": {"size": 10, "shadow": "0 0 2px #fff, 0 0 3px #fff, 0 0 4px #fff"},
+                "textposition": "middle left" if kind == "station" else "middle right",
+                "textfont": {"size": 10},
                 "marker": {
                     "size": 11, "color": style.KIND_COLOURS[kind],
                     "symbol": {"station": "square", "asset": "triangle-up"}.get(kind, "circle"),
@@ -88,7 +98,7 @@ def network(results, t=None, text: Text | None = None) -> dict:
     return {
         "data": data,
         "layout": style.layout(
-            height=max(420, 24 * tallest + 140), hovermode="closest",
+            height=max(420, 24 * tallest + 140), hovermode="closest", annotations=tags,
             margin={"l": 10, "r": 40, "t": 70, "b": 10},
             title={"text": when, "font": {"size": 13}, "x": 0.98, "xanchor": "right"},
             xaxis={"visible": False, "range": [-0.75, 2.75]},

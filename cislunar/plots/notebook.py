@@ -51,7 +51,7 @@ def still_of(figure):
 
     Raises ValueError for another kind of trace.
     """
-    from cislunar.plots.still import new_figure, plain
+    from cislunar.plots.still import PLATE, new_figure, plain
 
     layout = figure.layout
     picture = new_figure((layout.width or 900) / 100, (layout.height or 450) / 100)
@@ -82,6 +82,12 @@ def still_of(figure):
     if layout.yaxis.scaleanchor:
         ax.set_aspect("equal")
     ax.set_title(_plain(layout.title.text), fontsize=10, loc="left")
+    for note in layout.annotations or ():
+        if note.xref == "x" and not note.showarrow:
+            ax.annotate(
+                _plain(note.text), (note.x, note.y), (0, note.yshift or 0), fontsize=7.5,
+                textcoords="offset points", ha="center", va="center", bbox=PLATE,
+            )  # fmt: skip
     if layout.showlegend is not False and ax.get_legend_handles_labels()[0]:
         picture.legend(fontsize=8, frameon=False, loc="outside lower center", ncols=4)
     return picture
@@ -110,8 +116,15 @@ def _scatter(ax, trace, colour):
         markersize=0.7 * size, drawstyle=_STEPS.get(line.shape or "", "default"),
     )  # fmt: skip
     if "text" in mode:
+        place = trace.textposition if isinstance(trace.textposition, str) else "top right"
+        side = -1 if "left" in place else 1  # which side of its mark a word stands on
+        up = 0 if "middle" in place else 4
         for x, y, word in zip(trace.x, trace.y, trace.text, strict=True):
-            ax.annotate(_plain(word), (x, y), (4, 4), textcoords="offset points", fontsize=7.5)
+            ax.annotate(
+                _plain(word), (x, y), ((4 if up else 6) * side, up), fontsize=7.5,
+                textcoords="offset points", ha="right" if side < 0 else "left",
+                va="baseline" if up else "center",
+            )  # fmt: skip
 
 
 class _Bars:

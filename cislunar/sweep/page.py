@@ -84,7 +84,8 @@ class _Number(float):
     """A number that shows four digits; text in a table is set to the left, numbers are not."""
 
     def __str__(self) -> str:
-        return f"{float(self):.4g}" if abs(self) < 1e5 or self % 1 else f"{float(self):.0f}"
+        whole = 1e4 <= abs(self) < 1e7
+        return f"{float(self):,.0f}" if whole else f"{float(self):.4g}"
 
 
 def _cell(value: Any) -> Any:

@@ -172,6 +172,17 @@ def test_nothing_runs_over_the_edge(browser, folder, language, width):
 def test_signs_come_from_the_page_where_the_reader_has_no_font(browser, folder, language):
     """Every Japanese sign is drawn, by the reader's font or by the one inside the page."""
     open_page(browser, folder / f"report.{language}.html")
+    # wherever words stand, the page's own font is among those that may draw them
+    assert (
+        browser.execute_script(
+            "return [...document.querySelectorAll('body *')].filter(e => [...e.childNodes].some("
+            "n => n.nodeType === 3 && /[\u2e80-\uffef]/.test(n.textContent))"
+            " && !['SCRIPT', 'STYLE'].includes(e.tagName)"
+            " && !getComputedStyle(e).fontFamily.includes('IPAexGothic'))"
+            ".map(e => e.tagName + ' ' + e.textContent.slice(0, 30))"
+        )
+        == []
+    )
     loaded = browser.execute_async_script(
         "const done = arguments[0];"
         "document.fonts.load('12px IPAexGothic', '億円').then(f => done(f.length))"
