@@ -261,6 +261,8 @@ def test_check_tells_what_is_wrong_before_anything_runs(tmp_path):
                             "where": {"service": "realy"}}}}, "no service 'realy'"),
         ({"metrics": {"a": METRICS["seen"] | {"region": "sauth-cap"}}}, "no region 'sauth-cap'"),
         ({"base": BASE | {"regions": []}}, "metrics.seen.of: the base has no region to map"),
+        ({"positioning_step_s": 90}, "positioning_step_s: 90 s is no multiple of the scenario's"),
+        ({"positioning_step_s": 30}, "allowed: a multiple of 60 s"),
         ({"metrics": {"a": {"cost_oku_jpy": {"lns": 1}}}}, "no node is called 'lns'; allowed: lnss"),
         ({"metrics": {"a": {"cost_oku_jpy": {"lnss": "no-option"}}}}, "'no-option' is no option"),
         ({"axes": AXES | {"z": {"key": "constellations.lnss.orbit", "values": [

@@ -40,6 +40,7 @@ def _short(path: Path) -> dict:
         raw["design"] = {"kind": "rows", "rows": [dict(found[0]), dict(found[-1])]}
     raw.setdefault("set", {})
     raw["set"] |= {"duration_days": 0.5, "step_s": 120}
+    raw.pop("positioning_step_s", None)
     if raw["base"]["fidelity"] == "ephemeris":
         raw["set"]["fidelity"] = "kepler"
     for index in range(len(raw["base"].get("regions", []))):

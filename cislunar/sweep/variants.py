@@ -171,6 +171,15 @@ def check_trade(trade: Trade, folder: Path, file: str | None = None) -> list[dic
             _set(base.content, key, None, f"axes.{name}.key", file)
     good, scenario = _first_good(trade, base, looked_at, file)
     _each_has_effect(trade, base, good, file)
+    ratio = (trade.positioning_step_s or scenario.step_s) / scenario.step_s
+    if ratio < 1.0 or abs(ratio - round(ratio)) > 1e-9:
+        raise InputError(
+            f"{trade.positioning_step_s:g} s is no multiple of the scenario's step",
+            file=file,
+            key="positioning_step_s",
+            value=trade.positioning_step_s,
+            allowed=f"a multiple of {scenario.step_s:g} s",
+        )
     check_metrics(trade, base.content, scenario, file)
     return found
 
