@@ -286,9 +286,13 @@ def _waypoints_target() -> Target:
 
 def _trade_target() -> Target:
     from cislunar.sweep.trade import load_trade
+    from cislunar.sweep.variants import check_trade
 
     names = sorted((ROOT / "configs" / "trades").glob("*.yaml"))
-    return Target(".yaml", load_trade, [p.read_bytes() for p in names], YAML)
+    return Target(
+        ".yaml", lambda path: check_trade(load_trade(path), Path(path).parent, str(path)),
+        [p.read_bytes() for p in names], YAML,
+    )  # fmt: skip
 
 
 def _roadmap_target() -> Target:
