@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,17 @@ def write_report(
     folder, out = Path(folder), []
     languages = languages or results.roadmap.record.report
 
-    def html_of(results: RoadmapResults, text: Text) -> bytes:
-        return _page(results, text, languages).encode()
-
-    make = {"html": html_of, "pdf": _paper, "pptx": _slides}
     for language in languages:
         text = Text(language)
-        for service in SHOWN_SERVICES:
-            out.append(folder / f"heat_map_{service}.{language}.png")
-            write_whole(out[-1], picture(heat_map(results, service, text), "png"))
+        drawn = {
+            f"heat_map_{service}": picture(heat_map(results, service, text), "png")
+            for service in SHOWN_SERVICES
+        }
+        page = partial(_page, languages=languages, drawn=drawn)
+        make = {"html": page, "pdf": _paper, "pptx": _slides}
+        for name, png in drawn.items():
+            out.append(folder / f"{name}.{language}.png")
+            write_whole(out[-1], png)
         for form in formats or results.roadmap.formats:
             out.append(folder / f"roadmap.{language}.{form}")
             write_whole(out[-1], make[form](results, text))
@@ -63,20 +66,26 @@ def write_report(
 
 def _figures(
     results: RoadmapResults, text: Text, brief: bool = False
-) -> list[tuple[str, str, Any]]:
-    """Caption, note and matplotlib Figure of each picture; with ``brief`` of milestones alone."""
-    out, asked = [], bool(results.roadmap.record.milestones)
-    for service in SHOWN_SERVICES:
-        figure = heat_map(results, service, text, brief=brief and asked)
-        out.append((heat_title(service, text), text("roadmap.heat_note"), figure))
-    if asked:
-        for service in SHOWN_SERVICES:
-            figure = case_curves(results, service, text)
-            out.append((curves_title(service, text), text("roadmap.curves_note"), figure))
-    return out
+) -> list[tuple[str, str, str, Callable[[], Any]]]:
+    """Name, caption, note and what draws each picture; with ``brief`` of milestones alone."""
+    asked = bool(results.roadmap.record.milestones)
+    heat = [
+        (f"heat_map_{service}", heat_title(service, text), text("roadmap.heat_note"),
+         partial(heat_map, results, service, text, brief=brief and asked))
+        for service in SHOWN_SERVICES
+    ]  # fmt: skip
+    curves = [
+        (f"case_curves_{service}", curves_title(service, text), text("roadmap.curves_note"),
+         partial(case_curves, results, service, text))
+        for service in SHOWN_SERVICES if asked
+    ]  # fmt: skip
+    return heat + curves
 
 
-def _page(results: RoadmapResults, text: Text, languages: Sequence[str] = ()) -> str:
+def _page(
+    results: RoadmapResults, text: Text, languages: Sequence[str], drawn: Mapping[str, bytes]
+) -> bytes:
+    """The HTML page; pictures that are ``drawn`` already (PNG by name) are not drawn again."""
     css = (Path(__file__).parent / "report" / "report.css").read_text(encoding="utf-8")
     title = results.roadmap.title_in(text.language)
     links = "".join(
@@ -91,8 +100,9 @@ def _page(results: RoadmapResults, text: Text, languages: Sequence[str] = ()) ->
     body.append(f'<div class="limits"><h3>{_e(text("roadmap.limits"))}</h3><ul class="plain">')
     body += [f"<li>{_e(phrase)}</li>" for phrase in limits(results, text)]
     body.append("</ul></div>")
-    for caption, note, figure in _figures(results, text):
-        code = base64.b64encode(picture(figure, "png")).decode("ascii")
+    for name, caption, note, draw in _figures(results, text):
+        png = drawn[name] if name in drawn else picture(draw(), "png")
+        code = base64.b64encode(png).decode("ascii")
         body.append(f"<h2>{_e(caption)}</h2><p class='lead'>{_e(note)}</p>")
         body.append(
             f'<img alt="{_e(caption)}" style="max-width:100%" src="data:image/png;base64,{code}">'
@@ -107,7 +117,7 @@ def _page(results: RoadmapResults, text: Text, languages: Sequence[str] = ()) ->
         for key, value in repro(results, text)
     ]
     body.append("</table>")
-    return with_signs(
+    page = with_signs(
         f'<!DOCTYPE html>\n<html lang="{text.language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
@@ -115,6 +125,7 @@ def _page(results: RoadmapResults, text: Text, languages: Sequence[str] = ()) ->
         f'<body><header class="top"><p class="kicker">{_e(text("report.kicker"))}{links}</p>'
         f"<h1>{_e(title)}</h1></header><main>{''.join(body)}</main></body></html>\n"
     )
+    return page.encode()
 
 
 def _paper(results: RoadmapResults, text: Text) -> bytes:
@@ -124,9 +135,9 @@ def _paper(results: RoadmapResults, text: Text) -> bytes:
         name = f"brief-{service}.svg"
         pictures[name] = picture(heat_map(results, service, text, brief=True), "svg")
         brief.append({"file": name, "caption": heat_title(service, text)})
-    for k, (caption, note, figure) in enumerate(_figures(results, text)):
-        pictures[f"figure-{k}.svg"] = picture(figure, "svg")
-        drawn.append({"file": f"figure-{k}.svg", "caption": caption, "note": note})
+    for name, caption, note, draw in _figures(results, text):
+        pictures[f"{name}.svg"] = picture(draw(), "svg")
+        drawn.append({"file": f"{name}.svg", "caption": caption, "note": note})
     parts = tables(results, text)
     _, _, head, rows = parts[0]
     data = {
@@ -179,8 +190,8 @@ def _slides(results: RoadmapResults, text: Text) -> bytes:
     made.say(slide, answers(results, text.language, cases=False), EDGE, TOP, wide, 14)
     milestones, *others = tables(results, text)
     made.tables(*milestones)
-    for caption, note, figure in _figures(results, text, brief=True):
-        made.picture(made.slide(caption, note), figure, EDGE, TOP, wide)
+    for _, caption, note, draw in _figures(results, text, brief=True):
+        made.picture(made.slide(caption, note), draw(), EDGE, TOP, wide)
     plain = answers(results, text.language, cases=False)
     changed = [line for line in answers(results, text.language) if line not in plain]
     for at in range(0, len(changed), MOST_LINES):

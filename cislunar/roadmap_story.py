@@ -160,13 +160,17 @@ def heat_map(
             if (place, year) not in table.index:
                 continue
             mean, least = (float(v) for v in table.loc[(place, year)])
-            ax.add_patch(_square(j, i, style.colour_at(mean)))
+            inside: list[Any] = [ax.add_patch(_square(j, i, style.colour_at(mean)))]
             ink = "white" if mean < 0.55 else style.INK
             spread = f"{100 * mean:.0f}" if mean - least < 0.005 else (
                 f"{100 * mean:.0f} ({100 * least:.0f})"
             )  # fmt: skip
             mark = " ●" if bool(met[place, year]) else ""
-            ax.text(j, i, spread + mark, ha="center", va="center", fontsize=6.5, color=ink)
+            inside.append(
+                ax.text(j, i, spread + mark, ha="center", va="center", fontsize=6.5, color=ink)
+            )
+            for part in inside:
+                part.set_in_layout(False)  # it takes no room of its own: layout is quicker
     ax.set(xlim=(-0.5, len(years) - 0.5), ylim=(len(places) - 0.5, -0.5))
     ax.set_xticks(range(len(years)), [str(y) for y in years], fontsize=8)
     ax.set_yticks(range(len(places)), [label for _, label in places], fontsize=7)

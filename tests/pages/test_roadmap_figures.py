@@ -106,7 +106,8 @@ def test_every_figure_of_the_answers_stands_in_a_file(roadmap, language):
 def test_every_picture_of_the_page_is_named_and_drawn(roadmap, language):
     drawn = _figures(roadmap[0], Text(language))
     assert len(drawn) == 4
-    for caption, note, figure in drawn:
+    for _, caption, note, draw in drawn:
+        figure = draw()
         assert caption
         assert note
         figure.canvas.draw()
