@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -260,7 +261,7 @@ def test_rows_are_the_same_whether_an_orbit_was_flown_or_read(tmp_path, monkeypa
     def forget():
         trajectories._flown.clear()
         shared.WORLDS._kept.clear()
-        De440.open.cache_clear()
+        monkeypatch.setattr(De440, "open", staticmethod(lru_cache(maxsize=1)(De440)))
 
     real = shared.DiskShelf.put
     monkeypatch.setattr(shared.DiskShelf, "put", lambda s, key, t, cost_s: real(s, key, t, 9.0))
