@@ -143,7 +143,9 @@ def _frontier(results, text: Text) -> dict[str, Any]:
                  number(fmt.number(r["gap_hours_filled"])),
                  number(fmt.percent(r["share_filled_frac"]))))
         )  # fmt: skip
-    return _part("frontier", columns, rows, text)
+    budget = results.scenario.budget_oku_jpy
+    part = _part("frontier", columns, rows, text)
+    return _with(part, text("worth.frontier_budget") if budget else "", text)
 
 
 def _money(results, text: Text) -> dict[str, Any]:

@@ -172,6 +172,14 @@ def test_the_frontier_is_on_paper(results):
     assert x.tolist() == results.frontier["cost_oku_jpy"].tolist()
     assert y.tolist() == results.frontier["gap_hours_filled"].tolist()
     assert ax.lines[1].get_xdata()[0] == results.scenario.budget_oku_jpy
+    # the line of the budget is drawn and spoken of only where there is one
+    free = SimpleNamespace(**{**vars(results.scenario), "budget_oku_jpy": None})
+    bare = SimpleNamespace(**{**vars(results), "scenario": free})
+    (ax,) = static_frontier(bare, Text("en")).axes
+    assert len(ax.lines) == 1
+    for run, said in ((results, True), (bare, False)):
+        parts = {part["id"]: part for part in tables.context(run, Text("en"))["worth"]}
+        assert ("dashed" in parts["frontier"]["lead"]) == said
     drawn = {}
     pdf._data(results, Text("en"), drawn)
     assert "frontier.svg" in drawn
