@@ -29,6 +29,7 @@ Key = tuple[str, str]
 Evaluate = Callable[[tuple[str, ...]], Mapping[Key, float]]
 
 HOUR_S = 3600.0
+FILLED_H = 1e-3  # what is smaller is the rounding of edges
 LITTLE_OF_A_GROUP = 0.1  # a version that fills no more than this share of the best says so
 LEAST_GAIN_H = 1e-3  # gains below this are the rounding of contact edges, not service
 SERVICES = ("relay", "direct", "forward", "crosslink", "positioning")
@@ -140,6 +141,34 @@ def rank_options(
         -r.get("gap_hours_per_oku_jpy", 0.0), r["option"],
     ))  # fmt: skip
     return _table(rows, FILL_COLUMNS)
+
+
+def by_place_frame(
+    options: Sequence[Any], asked: Evaluator, present: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Rows of ``fills_by_place.csv``: hours that each option fills, by place and service.
+
+    As ``rank_options`` counts them, of evaluations that it has made; what is not filled has no row.
+    """
+    import pandas as pd
+
+    pool, present = {option.id: option for option in map(read_option, options)}, frozenset(present)
+    rows = []
+    for option in pool.values():
+        together, _ = requirements_of(option, pool, present)
+        if option.not_computable:
+            continue
+        try:
+            before = asked.unserved_h(together)
+            after = asked.unserved_h((*together, option.id))
+        except CislunarError:
+            continue  # its row in fills.csv says so
+        rows += [
+            (option.id, *key, before[key] - after[key])
+            for key in asked.needed
+            if before[key] - after[key] > FILLED_H
+        ]
+    return pd.DataFrame(rows, columns=["option", "place", "service", "gap_hours_filled"])
 
 
 def choose_portfolio(

@@ -42,9 +42,11 @@ Key = tuple[str, str]
 
 
 def home_assets(situation: Any, home: str = HOME) -> frozenset[str]:
-    """The assets that a nation has a part in, by the codes of their records."""
+    """The assets in service that a nation has a part in, by the codes of their records."""
     return frozenset(
-        a.name for a in situation.scenario.assets if home in (a.nation or "").split("/")
+        a.name
+        for a in situation.scenario.assets
+        if home in (a.nation or "").split("/") and a.name in situation.by_name
     )
 
 

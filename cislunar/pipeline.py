@@ -135,6 +135,7 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         gaps=gaps.frame,
         gap_causes=gaps.causes,
         fills=proposal.fills,
+        fills_by_place=proposal.by_place,
         portfolio=proposal.portfolio,
         attribution=proposal.attribution,
         frontier=proposal.frontier,

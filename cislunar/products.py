@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cislunar.results import Results
     from cislunar.scenario import Scenario
 
-SCHEMA_VERSION = 2  # of product folders; one more whenever what reports read from them changes
+SCHEMA_VERSION = 3  # of product folders; one more whenever what reports read from them changes
 YOUNG_S = 60.0  # a temporary folder as new as this may be about to be locked
 MOST_TRIES = 100  # to take a name that others take too
 MAKER = "cislunar-planner"
@@ -47,6 +47,7 @@ TABLES = {
     "gaps": "gaps.csv",
     "gap_causes": "gap_causes.csv",
     "fills": "fills.csv",
+    "fills_by_place": "fills_by_place.csv",
     "portfolio": "portfolio.csv",
     "attribution": "attribution.csv",
     "frontier": "frontier.csv",

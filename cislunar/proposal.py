@@ -9,11 +9,11 @@ once more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cislunar.economics import YEARLY_COLUMNS, cash_frame, economics_frame, shares_by_year_frame
-from cislunar.fill import Evaluator, choose_portfolio, portfolio_frame, rank_options
+from cislunar.fill import Evaluator, by_place_frame, choose_portfolio, portfolio_frame, rank_options
 from cislunar.independence import OPTION_COLUMNS, alone_frame, independence_frame
 from cislunar.options import node_tags, read_option
 from cislunar.outlook import (
@@ -59,6 +59,7 @@ class Proposal:
     independence_options: pd.DataFrame
     notes: dict[str, Any] = field(default_factory=dict)
     worth: Worth | None = None
+    by_place: Any = None
 
 
 def propose(
@@ -85,6 +86,7 @@ def propose(
         scenario.options, asked, reruns.unserved, weights=weights, places=_points(base),
         present=tags, end_utc=scenario.start.utc_text(scenario.duration_s),
     )  # fmt: skip
+    by_place = by_place_frame(scenario.options, asked, tags)
     rows = fills.dropna(subset=["gap_hours_filled"]).to_dict(orient="records")
     single_h = {str(r["option"]): float(r["gap_hours_filled"]) for r in rows}
     days = scenario.duration_s / 86400.0
@@ -105,7 +107,8 @@ def propose(
             max_evaluations=GREEDY_RERUNS, verify=verify,
         )  # fmt: skip
         apart_from = _independence(reruns, kept[-1] if kept else None)
-        return _greedy(chosen, fills, money, options, asked, days, apart_from)
+        found = _greedy(chosen, fills, money, options, asked, days, apart_from)
+        return replace(found, by_place=by_place)
     further = prove(whole, options, single_h, budget + NEXT_OKU, tags)
     proof = further
     if further.cost > budget + 1e-9:
@@ -149,7 +152,7 @@ def propose(
                    gap_h, days),
         shares_by_year_frame([worth.pool[i] for i in worth.in_order(best)], worth.total_h, days),
         robust,
-        _independence(reruns, final), alone_frame(whole, options, tags), notes, worth,
+        _independence(reruns, final), alone_frame(whole, options, tags), notes, worth, by_place,
     )  # fmt: skip
 
 

@@ -66,6 +66,7 @@ class Results:
     robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
     independence: pd.DataFrame = field(default_factory=pd.DataFrame)
     independence_options: pd.DataFrame = field(default_factory=pd.DataFrame)
+    fills_by_place: pd.DataFrame = field(default_factory=pd.DataFrame)
     sensitivity: pd.DataFrame = field(default_factory=pd.DataFrame)
     accumulated_positioning: pd.DataFrame = field(default_factory=pd.DataFrame)
     accumulated_against_time: pd.DataFrame = field(default_factory=pd.DataFrame)

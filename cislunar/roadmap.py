@@ -28,7 +28,7 @@ from cislunar.contention import contend, navigating
 from cislunar.links import close_links
 from cislunar.named_gaps import KEY, gap_pieces, name_gaps, region_of, years_text
 from cislunar.nodes import Node, expand_nodes
-from cislunar.pipeline import versions
+from cislunar.pipeline import run, versions
 from cislunar.positioning import score_positioning
 from cislunar.products import (
     MAKER,
@@ -63,6 +63,10 @@ SCORE_COLUMNS = (
 STATES = ("opens", "open", "closes", "reopens")
 RUNS, RESOLVED = "runs", "roadmap.resolved.yaml"
 TABLES = ("scores", "pieces", "demand", "supply")
+OPTION_COLUMNS = (
+    "option", "place", "service", "gap_hours_filled", "cost_oku_jpy", "together_with", "name_en",
+    "name_ja", "year", "raised_frac",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +90,7 @@ class RoadmapResults:
     milestones: pd.DataFrame
     supply: pd.DataFrame
     manifest: dict[str, Any]
+    options: pd.DataFrame
 
     def _repr_html_(self) -> str:
         return (
@@ -190,6 +195,24 @@ def run_start(roadmap: Roadmap, year: int, number: int) -> dict[str, pd.DataFram
     return out
 
 
+def run_options(roadmap: Roadmap, year: int) -> pd.DataFrame:
+    """What each option of the pool fills at a year's first start, by place and service.
+
+    One row an option, place and service that it fills: hours, the share of the run's span that
+    they are, the option's cost at mid (億円), and names.
+    """
+    found = run(roadmap.scenario(year, 1), workers=1, quiet=True)
+    fills: Any = found.fills
+    known = fills.set_index("option")[["cost_oku_jpy", "together_with", "name_en", "name_ja"]]
+    table: Any = found.fills_by_place.join(known, on="option")
+    raised = table["gap_hours_filled"] * 3600.0 / found.scenario.duration_s
+    return table.assign(year=year, raised_frac=raised)
+
+
+def _options_run(roadmap: Roadmap, year: int) -> dict[str, pd.DataFrame]:
+    return {"options": run_options(roadmap, year)[list(OPTION_COLUMNS)]}
+
+
 def _mark(scenario: Scenario) -> Any:
     """What tells the runs of one start apart: who serves when, and who shares."""
     serving = [(n.name, tuple(n.service.pairs())) for n in expand_nodes(scenario)]
@@ -269,15 +292,17 @@ def _run_all(roadmap: Roadmap, folder: Path, digest: str, workers, say) -> Roadm
     files = keep_inputs(roadmap.base, folder)
     write_whole(folder / RESOLVED, resolved_roadmap(roadmap, files).encode())
     left = []
-    for year, number in roadmap.runs():
+    every = roadmap.option_runs() + roadmap.runs()
+    for year, number in every:
         if _done(runs, year, number) != digest:
             shutil.rmtree(runs / f"{year}-{number}", ignore_errors=True)
             left.append((year, number))
-    kept = len(roadmap.runs()) - len(left)
+    kept = len(every) - len(left)
     if kept:
-        say(f"{kept} of {len(roadmap.runs())} starts were done before")
+        say(f"{kept} of {len(every)} runs were done before")
     for count, (year, number) in enumerate(_each_done(roadmap, left, runs, digest, workers), 1):
-        say(f"{roadmap.start_text(year, number)[:10]}: done, {count + kept} of {kept + len(left)}")
+        what = roadmap.start_text(year, number)[:10] if number else f"{year}, options"
+        say(f"{what}: done, {count + kept} of {len(every)}")
     results = gather(roadmap, folder)
     manifest |= results.manifest | {
         "finished": True, "wall_s": round(time.perf_counter() - began, 1),
@@ -318,7 +343,7 @@ def _end_with_parent() -> None:
 
 
 def _run_and_write(roadmap: Roadmap, year: int, number: int, runs: Path, digest: str):
-    tables = run_start(roadmap, year, number)
+    tables = run_start(roadmap, year, number) if number else _options_run(roadmap, year)
     part = runs / f".{year}-{number}.{uuid.uuid4().hex[:8]}.part"
     part.mkdir()
     try:
@@ -345,16 +370,17 @@ def gather(roadmap: Roadmap, folder: Path) -> RoadmapResults:
     """The results of the starts in a folder, put together. InputError if some are missing."""
     import pandas as pd
 
-    read: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
-    for year, number in roadmap.runs():
+    read: dict[str, list[pd.DataFrame]] = {name: [] for name in (*TABLES, "options")}
+    for year, number in roadmap.option_runs() + roadmap.runs():
         place = folder / RUNS / f"{year}-{number}"
         if not (place / "done.json").is_file():
             raise InputError(f"the start {year}-{number} is not done", file=str(folder))
-        for name in TABLES:
+        for name in TABLES if number else ("options",):
             read[name].append(pd.read_csv(place / f"{name}.csv", dtype={"run": "str"}))
     tables: dict[str, Any] = {
         name: pd.concat([t for t in parts if len(t)] or parts, ignore_index=True)
         for name, parts in read.items()
+        if parts
     }
     named = []
     for case, part in tables["pieces"].groupby("case", sort=False):
@@ -376,6 +402,7 @@ def gather(roadmap: Roadmap, folder: Path) -> RoadmapResults:
                 "scores": len(tables["scores"]),
             },
         },
+        tables.get("options", pd.DataFrame(columns=list(OPTION_COLUMNS))),
     )  # fmt: skip
 
 
@@ -501,7 +528,7 @@ def _write_tables(results: RoadmapResults, folder: Path) -> None:
     for name, table in (
         ("roadmap_scores", results.scores), ("roadmap_gaps", results.gaps),
         ("named_gaps", results.named_gaps), ("milestones", results.milestones),
-        ("supply", results.supply),
+        ("supply", results.supply), ("roadmap_options", results.options),
     ):  # fmt: skip
         text = rounded(table).to_csv(index=False, lineterminator="\n")
         write_whole(folder / f"{name}.csv", text.encode())

@@ -67,6 +67,9 @@ class RoadmapRecord(Record):
     dates: tuple[Literal["early", "late"], ...] = key("also with all dates early, late", ())
     slips: dict[Name, Slip] = key("also with some nodes later", {})
     policies: tuple[str, ...] = key("also under these policy cases", ())
+    option_years: tuple[int, ...] = key(
+        "years at whose first start each option of the base's pool is tried, as planned", ()
+    )
     milestones: dict[Name, Milestone] = key("questions that the report answers", {})
     report: tuple[Literal["en", "ja"], ...] = key("languages of the report", ("en", "ja"))
     formats: tuple[Literal["html", "pdf", "pptx"], ...] | None = key(
@@ -84,6 +87,11 @@ class RoadmapRecord(Record):
         for case in self.policies:
             if case not in policy_cases():
                 raise refuse(f"{case!r} is no policy case", ", ".join(policy_cases()), "policies")
+        for year in self.option_years:
+            if not self.years[0] <= year <= self.years[1]:
+                raise refuse(
+                    f"{year} is no year of it", f"within {list(self.years)}", "option_years"
+                )
         names = [NOMINAL, *self.dates, *self.slips, *self.policies]
         if len(set(names)) < len(names):
             raise refuse("two cases have one name", f"one case a name, and not {NOMINAL}", "slips")
@@ -134,6 +142,10 @@ class Roadmap:
         first, last = self.record.years
         each = range(1, self.record.starts_per_year + 1)
         return tuple((year, k) for year in range(first, last + 1) for k in each)
+
+    def option_runs(self) -> tuple[tuple[int, int], ...]:
+        """The runs of the pool, as (year, 0)."""
+        return tuple((year, 0) for year in dict.fromkeys(self.record.option_years))
 
     def start_text(self, year: int, number: int) -> str:
         first = date.fromisoformat(f"{year}-{self.record.first_start}")
@@ -285,7 +297,11 @@ def _base(record: RoadmapRecord, path: Path) -> Scenario:
                 )  # fmt: skip
         raw = {**own, "epoch": first, "duration_days": record.days}
         base = scenario_from(raw, path.resolve().parent, str(path))
-    base = base.model_copy(update={"options": (), "regions": ()})
+    pool = base.options if record.option_years else ()
+    if record.option_years and not pool:
+        raise InputError("no options in the base", file=str(path), key="roadmap.option_years",
+                         allowed="options: [...] in the base, or no option_years")  # fmt: skip
+    base = base.model_copy(update={"options": pool, "regions": (), "sensitivity": False})
     roadmap = Roadmap(record, base)
     assets = {a.name for a in base.assets}
     for name, milestone in record.milestones.items():

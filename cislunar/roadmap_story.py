@@ -10,6 +10,7 @@ import numpy as np
 
 from cislunar import display as fmt
 from cislunar.plots import style
+from cislunar.plots.bars import option_label
 from cislunar.plots.still import fixed_ids, new_figure, plain
 from cislunar.report.cells import Cell, Row
 from cislunar.roadmap import RESOLVED, RoadmapResults
@@ -17,6 +18,7 @@ from cislunar.roadmap_file import NOMINAL, titled
 from cislunar.text import Text
 
 MOST_GAPS = 40  # named gaps shown on the page; all are in the table file
+MOST_OPTIONS = 3
 SHOWN_SERVICES = ("relay", "positioning")
 
 
@@ -326,12 +328,18 @@ def tables(results: RoadmapResults, text: Text) -> list[tuple[str, str, Any, lis
     """Title, lead, head and rows of each table."""
     made = (
         (milestones_title(results, text), "", _milestones(results, text)),
+        (
+            text("roadmap.options"),
+            text("roadmap.options_note", days=f"{results.roadmap.record.days:g}"),
+            _options(results, text),
+        ),
         (text("roadmap.gaps"), text("roadmap.gaps_note", most=MOST_GAPS), _gaps(results, text)),
         (text("roadmap.supply"), "", _supply(results, text)),
     )
     return [
         (title, lead, [(h, "") for h in head], [Row(tuple(Cell(str(c)) for c in r)) for r in rows])
         for title, lead, (head, rows) in made
+        if rows
     ]
 
 
@@ -354,6 +362,36 @@ def _milestones(results: RoadmapResults, text: Text) -> tuple[list[str], list[li
             )
     head = [text("roadmap.place"), text("roadmap.service")]
     return head + [roadmap.case_title(c, text.language) for c in record.cases], rows
+
+
+def _options(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:
+    """For each milestone, service and year the options that raise it most per 億円."""
+    record, rows = results.roadmap.record, []
+    found: Any = results.options
+    for name, question in record.milestones.items():
+        for service in question.services:
+            mine = found[found["place"].isin(question.places) & (found["service"] == service)]
+            for year in dict.fromkeys(record.option_years):
+                best = raised_most(mine[mine["year"] == year], len(question.places))
+                for row in best[:MOST_OPTIONS]:
+                    rows.append([
+                        titled(question.title, text.language, name), text(f"service.{service}"),
+                        year, option_label(row, text.language), fmt.percent(row["raised_frac"]),
+                        fmt.oku(row["cost_oku_jpy"]), f"{100.0 * row['per_oku']:.3f}",
+                    ])  # fmt: skip
+    keys = ("place", "service", "year", "option", "raised", "cost", "per_oku")
+    return [text(f"roadmap.{k}") for k in keys], rows
+
+
+def raised_most(rows: Any, places: int) -> list[dict[str, Any]]:
+    """Options by what they raise per 億円, most first: the mean over a number of places."""
+    sums: dict[str, dict[str, Any]] = {}
+    for row in rows.to_dict("records"):
+        one = sums.setdefault(row["option"], {**row, "raised_frac": 0.0})
+        one["raised_frac"] += row["raised_frac"] / places
+    for one in sums.values():
+        one["per_oku"] = one["raised_frac"] / one["cost_oku_jpy"]
+    return sorted(sums.values(), key=lambda r: (-r["per_oku"], r["option"]))
 
 
 def _gaps(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:

@@ -448,3 +448,62 @@ def test_a_roadmap_killed_at_any_moment_goes_on_to_the_same_tables(done, tmp_pat
         assert (out / path.name).read_bytes() == path.read_bytes(), path.name
     assert not list(out.glob("**/.*.part"))
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_options_raise_is_told_by_runs_with_them(tmp_path):
+    """A fifth relay at the first start of 2028, against a run of the scenario that has it."""
+    more = {
+        "id": "fifth", "cost_oku_jpy": {"low": 20, "mid": 40, "high": 80}, "name_en": "Fifth relay",
+        "available_from": "2031", "lifetime_years": 5,
+        "adds": {"spacecraft": [{"name": "r-4", "operator": "jaxa", "orbit": orbit(4) | {
+            "mean_anomaly_deg": 180.0}, "terminals": ["relay-s", "relay-x-earth"]}]},
+    }  # fmt: skip
+    asked = small(years=[2028, 2029], starts_per_year=1, slips={}, dates=[], policies=[],
+                  option_years=[2029, 2029])  # fmt: skip
+    asked["base"] |= {"options": [more]}
+    asked["base"]["spacecraft"] = asked["base"]["spacecraft"][:1]
+    for asset in asked["base"]["assets"]:  # one of the two is not there yet: it is left out
+        asset |= {
+            "nation": "JP",
+            "service_start": "2029-06-01" if asset["name"] == "late" else None,
+        }
+    path = tmp_path / "asked.yaml"
+    path.write_text(yaml.safe_dump({"roadmap": asked}), encoding="utf-8")
+    roadmap = load_roadmap(path)
+    found = run_roadmap(roadmap, tmp_path / "out", workers=1)
+    plain = roadmap.scenario(2029, 1).model_copy(update={"options": ()})
+    again = {}
+    for name, craft in (("before", ()), ("after", roadmap.base.options[0].adds.spacecraft)):
+        scenario = plain.model_copy(update={"spacecraft": (*plain.spacecraft, *craft)})
+        scores = run(scenario, quiet=True).comm_scores
+        again[name] = float(
+            scores[(scores["asset"] == "far") & (scores["service"] == "relay")][
+                "availability_frac"
+            ].iloc[0]
+        )
+    row = found.options[(found.options["place"] == "far") & (found.options["service"] == "relay")]
+    assert len(row) == 1
+    assert float(row["raised_frac"].iloc[0]) == pytest.approx(
+        again["after"] - again["before"], abs=1e-5
+    )
+    assert again["after"] - again["before"] > 0.05
+    assert set(found.options["place"]) == {"far"}
+    assert load_roadmap_results(tmp_path / "out").options["raised_frac"].tolist() == pytest.approx(
+        found.options["raised_frac"].tolist(), abs=1e-9
+    )
+    from cislunar.roadmap_story import tables
+
+    for language in ("en", "ja"):
+        shown = [
+            c.text for _, _, _, rows in tables(found, Text(language)) for r in rows for c in r.cells
+        ]
+        assert "Fifth relay" in shown
+
+
+def test_options_of_a_roadmap_need_a_pool(tmp_path):
+    for asked, key in (
+        ({"option_years": [2028]}, "option_years"),
+        ({"option_years": [2040]}, "2040"),
+    ):
+        with pytest.raises(InputError, match=key):
+            load_roadmap(written(tmp_path, **asked))
