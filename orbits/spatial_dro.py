@@ -33,6 +33,7 @@ HEIGHT_REVS = 4  # over which it is judged, or the span
 CHOICE_DEGREE = 4  # harmonics above choose nothing so far out; the flight has all
 _AIM_DAYS, _AIM_DEG = 0.006, 2.0
 _RETRIES = 8
+_GAIN = 0.7  # of what a try lacks, given to the next
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,12 +174,19 @@ def _fitted(reference, task: Task, arc: Arc, period_s, wanted_nd, low, high) -> 
     phase_deg = task.phase_deg * task.orbit.revolutions
     phase, length = phase_deg, period_s
     best, least, kept, nearest = None, math.inf, (reference, phase, length), math.inf
-    for _ in range(_RETRIES):
+    closest, gain = None, _GAIN  # the try nearest to the lock, and what it would change
+    for attempt in range(2 * _RETRIES):
+        if attempt >= _RETRIES and best is not None:
+            break
         try:
             state, reached, _ = fit_state(
                 arc, reference, phase, length, end_s, ephemeris, needed_s=needed_s
             )
         except ConvergenceError:
+            if attempt >= _RETRIES and closest is not None:
+                gain *= 0.5
+                reference, phase, length = closest[1](gain)
+                continue
             if best is None:
                 raise
             reference = replace(  # too far: half way back to the best
@@ -212,13 +220,15 @@ def _fitted(reference, task: Task, arc: Arc, period_s, wanted_nd, low, high) -> 
             )  # fmt: skip
         if abs(fault) < _AIM_DEG and abs(slow) / DAY_S < _AIM_DAYS and off < 1:
             break
-        phase, length = phase + 0.7 * fault, length + 0.7 * slow
-        torus = reference.torus
-        pace = reference.pace
-        if torus is not None:  # oscillations in a revolution, beside those of the torus
-            pace += 0.7 * (mean_s / vertical_s / (torus.turn / (2 * math.pi)) - pace)
-        lift = reference.lift * (wanted_nd / height_nd) ** 0.8
-        reference = replace(reference, pace=pace, lift=lift)
+        change = _Change(
+            reference, phase, length, fault, slow, mean_s / vertical_s, wanted_nd / height_nd
+        )
+        if closest is None or locked < closest[0]:
+            closest, gain = (locked, change), _GAIN
+        elif attempt >= _RETRIES:
+            gain *= 0.5
+        # flights of other lengths have other means: what went too far goes back, and less far
+        reference, phase, length = (closest[1] if attempt >= _RETRIES - 1 else change)(gain)
     if best is None or least > MOST / HEIGHT:
         far = (
             f"{nearest:.1f} times as far off"
@@ -230,6 +240,27 @@ def _fitted(reference, task: Task, arc: Arc, period_s, wanted_nd, low, high) -> 
             f"and height (10 %): the nearest is {far}"
         )
     return best
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What a try asks to be changed: called with a share of it, the next one's reference."""
+
+    reference: _Reference
+    phase: float
+    length: float
+    fault: float
+    slow: float
+    oscillations: float
+    higher: float
+
+    def __call__(self, gain: float) -> tuple[_Reference, float, float]:
+        torus, pace = self.reference.torus, self.reference.pace
+        if torus is not None:  # oscillations in a revolution, beside those of the torus
+            pace += gain * (self.oscillations / (torus.turn / (2 * math.pi)) - pace)
+        lift = self.reference.lift * self.higher ** (0.8 * gain / _GAIN)
+        reference = replace(self.reference, pace=pace, lift=lift)
+        return reference, self.phase + gain * self.fault, self.length + gain * self.slow
 
 
 def _rhythm(events_s, period_s):

@@ -430,7 +430,7 @@ def test_a_roadmap_killed_at_any_moment_goes_on_to_the_same_tables(done, tmp_pat
         time.sleep(rng.uniform(0.0, 0.5))
         process.kill()
         process.communicate()
-        kept.append({p: p.read_bytes() for p in sorted(out.glob("runs/*-*/*"))})
+        kept.append({p: p.read_bytes() for p in sorted(out.glob("runs/[0-9]*-*/*"))})
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while first.poll() is None and json.loads((out / "manifest.json").read_text())["finished"]:
         time.sleep(0.02)
