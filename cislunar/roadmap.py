@@ -210,7 +210,8 @@ def run_options(roadmap: Roadmap, year: int) -> pd.DataFrame:
 
 
 def _options_run(roadmap: Roadmap, year: int) -> dict[str, pd.DataFrame]:
-    return {"options": run_options(roadmap, year)[list(OPTION_COLUMNS)]}
+    found: Any = run_options(roadmap, year)
+    return {"options": found[list(OPTION_COLUMNS)]}
 
 
 def _mark(scenario: Scenario) -> Any:
