@@ -70,7 +70,7 @@ def exit_codes(file: str | None = None) -> Iterator[None]:
 def _outside(context: typer.Context, asked: bool) -> bool:
     """Lets the command read files outside a scenario's folder, where the user asks for it."""
     if asked:
-        from cislunar.loading import allow_outside
+        from cislunar.outside import allow_outside
 
         context.with_resource(allow_outside())
     return asked

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from pydantic import ValidationError
 
 from cislunar import catalog, condition_records, orbit_records, policy_cases, schema
 from cislunar.fields import show
+from cislunar.outside import beside
 from cislunar.records import Record, Sourced
 from orbits.errors import InputError
 
@@ -37,41 +35,6 @@ _LIST_OF_KIND = {
 }
 MAX_FAULTS = 40
 MOST_FAULTS = 500  # after so many nothing more is looked for
-
-_outside: ContextVar[bool] = ContextVar("outside", default=False)
-
-
-def outside_allowed() -> bool:
-    """True inside ``allow_outside``."""
-    return _outside.get()
-
-
-@contextmanager
-def allow_outside() -> Iterator[None]:
-    """Lets scenario files read inside the block name files outside their own folder."""
-    before = _outside.set(True)
-    try:
-        yield
-    finally:
-        _outside.reset(before)
-
-
-def beside(folder: Path, name: str | Path, whose: str, *, anywhere: bool = False) -> Path:
-    """A file that a scenario, trade or roadmap in ``folder`` names: absolute, through all links.
-
-    Raises InputError where it is outside the folder, unless that is allowed or ``anywhere``.
-    """
-    try:
-        whole, home = (folder / name).resolve(), folder.resolve()
-        whole.exists()  # a name too long for the system fails here
-    except (OSError, ValueError, RuntimeError):
-        raise InputError(f"{show(str(name))} is not a path", allowed="a file name") from None
-    if not anywhere and not _outside.get() and not whole.is_relative_to(home):
-        raise InputError(
-            f"{show(str(name))} is outside the {whose}'s folder",
-            allowed=f"a file beside the {whose} or below, or --allow-outside",
-        )
-    return whole
 
 
 class InputErrors(InputError):

@@ -137,9 +137,7 @@ def find_worth(
     """
     pool = {o.id: o for o in options}
     groups = option_groups(options)
-    versions: dict[str, list[str]] = {}
-    for name in whole.names:
-        versions.setdefault(groups.get(name) or name, []).append(name)
+    versions = _versions(whole, groups)
     gain = {g: max(single_h.get(i, 0.0) for i in some) for g, some in versions.items()}
     ranked = sorted((g for g in versions if gain[g] > EPSILON_H), key=lambda g: (-gain[g], g))
     kept: list[tuple[str, ...]] = []
@@ -250,10 +248,7 @@ def attribute_all(
 ) -> tuple[Shares, list[Key]]:
     """Shares of all options of a pool, as ``attribute``; of more than ten in sampled orders."""
     pool = {o.id: o for o in options}
-    groups = option_groups(options)
-    versions: dict[str, list[str]] = {}
-    for name in whole.names:
-        versions.setdefault(groups.get(name) or name, []).append(name)
+    versions = _versions(whole, option_groups(options))
     players = [_fullest(some, single_h) for some in versions.values()]
     demanding = frozenset(i for i in players if requirements_of(pool[i], pool, present)[0])
     value = PoolValue(whole)
@@ -262,6 +257,14 @@ def attribute_all(
         orders=orders, seed=seed, exact_players=EVERY_SET,
     )  # fmt: skip
     return found, list(value.keys)
+
+
+def _versions(whole: Any, groups: Mapping[str, str]) -> dict[str, list[str]]:
+    """The options of a pool by group; one that has none is its own."""
+    found: dict[str, list[str]] = {}
+    for name in whole.names:
+        found.setdefault(groups.get(name) or name, []).append(name)
+    return found
 
 
 def _fullest(versions: Iterable[str], single_h: Mapping[str, float]) -> str:

@@ -276,7 +276,7 @@ def load_scenario(path: str | Path) -> Scenario:
     """The scenario in a YAML file, everything resolved.
 
     Files that it names must lie in its folder or below, unless read within
-    ``cislunar.loading.allow_outside()``.
+    ``cislunar.outside.allow_outside()``.
 
     Raises
     ------

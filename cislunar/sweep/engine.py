@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cislunar.loading import outside_allowed
+from cislunar.outside import outside_allowed
 from cislunar.products import read_manifest, reading
 from cislunar.sweep.designs import axis_values, label, left_out
 from cislunar.sweep.identity import files_hash, identity

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from cislunar.loading import outside_allowed
+from cislunar.outside import outside_allowed
 from cislunar.sweep import shared
 from cislunar.sweep.metrics import find_function
 from cislunar.sweep.trade import Trade

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from cislunar.loading import allow_outside
+from cislunar.outside import allow_outside
 from cislunar.sweep import shared
 from cislunar.sweep.metrics import depth, figures_of_maps, measure
 from cislunar.sweep.trade import Trade
