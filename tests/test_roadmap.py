@@ -498,6 +498,13 @@ def test_what_options_raise_is_told_by_runs_with_them(tmp_path):
             c.text for _, _, _, rows in tables(found, Text(language)) for r in rows for c in r.cells
         ]
         assert "Fifth relay" in shown
+        # what stands beside it follows from the product file
+        kept = pd.read_csv(tmp_path / "out" / "roadmap_options.csv")
+        kept = kept[(kept["place"] == "far") & (kept["service"] == "relay")].iloc[0]
+        at = shown.index("Fifth relay")
+        raised = 100.0 * kept["gap_hours_filled"] / (24.0 * roadmap.record.days)
+        assert shown[at + 1] == f"{raised:.1f}\u00a0%"
+        assert shown[at + 2 : at + 4] == ["40", f"{raised / kept['cost_oku_jpy']:.3f}"]
 
 
 def test_options_of_a_roadmap_need_a_pool(tmp_path):
