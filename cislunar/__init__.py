@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cislunar.faces import face
+
 __version__ = "0.1.0"
 __all__ = [
     "Results", "Scenario", "__version__", "accumulated_positioning", "deliverable_volume",
@@ -25,27 +27,18 @@ if TYPE_CHECKING:
     from cislunar.traffic import simulate_traffic
     from cislunar.traverse import score_traverse
 
-_HOMES = {
-    "Scenario": "cislunar.scenario",
-    "load_scenario": "cislunar.scenario",
-    "run": "cislunar.pipeline",
-    "Results": "cislunar.results",
-    "load_results": "cislunar.results",
-    "resilience": "cislunar.losses",
-    "deliverable_volume": "cislunar.flow",
-    "simulate_traffic": "cislunar.traffic",
-    "accumulated_positioning": "cislunar.accumulate",
-    "score_traverse": "cislunar.traverse",
-}
-
-
-def __getattr__(name: str):
-    # nothing is imported, loaded or compiled before it is asked for
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'cislunar' has no attribute {name!r}")
+__getattr__ = face(__name__, {
+    "Scenario": "scenario",
+    "load_scenario": "scenario",
+    "run": "pipeline",
+    "Results": "results",
+    "load_results": "results",
+    "resilience": "losses",
+    "deliverable_volume": "flow",
+    "simulate_traffic": "traffic",
+    "accumulated_positioning": "accumulate",
+    "score_traverse": "traverse",
+})  # fmt: skip
 
 
 def __dir__():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from cislunar.contacts import ContactPlan
-from cislunar.contention import build_problem, contend, navigating, pools_of, solve
-from cislunar.contention_bound import proof_s
-from cislunar.contention_milp import instants_s
-from cislunar.contention_problem import Pool, Problem, Session, Window, served_s
+from cislunar.contention.bound import proof_s
+from cislunar.contention.milp import instants_s
+from cislunar.contention.problem import Pool, Problem, Session, Window, served_s
+from cislunar.contention.schedule import build_problem, contend, navigating, pools_of, solve
 from cislunar.nodes import Node
 from cislunar.ranging import Ranging
 from cislunar.schema import Aperture, Contention, Terminal

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cislunar.faces import face
 
 if TYPE_CHECKING:
     from cislunar.sweep.engine import Sweep, load_sweep, sweep
@@ -13,19 +15,11 @@ if TYPE_CHECKING:
     from cislunar.sweep.trade import Trade, load_trade
 
 __all__ = ["Sweep", "Trade", "climb", "load_sweep", "load_trade", "sweep"]
-_HOME = {
+__getattr__ = face(__name__, {
     "Sweep": "engine",
     "load_sweep": "engine",
     "sweep": "engine",
     "climb": "ladder",
     "Trade": "trade",
     "load_trade": "trade",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+})  # fmt: skip

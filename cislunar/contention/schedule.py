@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cislunar.contacts import ContactPlan
-from cislunar.contention_bound import bound_s, proof_s
-from cislunar.contention_greedy import solve_greedy
-from cislunar.contention_milp import instants_s, size_of, solve_milp
-from cislunar.contention_problem import (
+from cislunar.contention.bound import bound_s, proof_s
+from cislunar.contention.greedy import solve_greedy
+from cislunar.contention.milp import instants_s, size_of, solve_milp
+from cislunar.contention.problem import (
     SAME_S,
     Pieces,
     Pool,

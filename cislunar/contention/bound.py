@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cislunar.contention_milp import instants_s
-from cislunar.contention_problem import (
+from cislunar.contention.milp import instants_s
+from cislunar.contention.problem import (
     NO_PIECES,
     SAME_S,
     Pieces,
@@ -23,7 +23,7 @@ from cislunar.contention_problem import (
     joined,
     levels,
 )
-from cislunar.contention_program import Program, pieces_of, serve
+from cislunar.contention.program import Program, pieces_of, serve
 from orbits.errors import ComputationError
 from orbits.intervals import Intervals
 

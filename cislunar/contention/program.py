@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cislunar.contention_problem import NO_PIECES, Pieces, Problem, Window, levels
+from cislunar.contention.problem import NO_PIECES, Pieces, Problem, Window, levels
 from orbits.intervals import Intervals
 
 Term = tuple[int, float]  # a variable and its factor

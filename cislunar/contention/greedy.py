@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cislunar.contention_problem import (
+from cislunar.contention.problem import (
     SAME_S,
     Pieces,
     Problem,
@@ -171,7 +171,7 @@ def wanted_share(problem: Problem, windows: Sequence[Window]) -> np.ndarray:
     """How much the pools of each window are wanted: partners for each that they serve, averaged
     over the window, and summed over its pools.
 
-    >>> from cislunar.contention_problem import Pool
+    >>> from cislunar.contention.problem import Pool
     >>> spans = np.array([0.0]), np.array([8.0]), np.array([1.0])
     >>> one, two = (
     ...     Session(((n, "t"), ("r", "u")), n, 1.0, *spans, pools=((0, n),)) for n in ("a", "b")

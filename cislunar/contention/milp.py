@@ -5,7 +5,7 @@ contacts from one; between two cuts nothing changes, so a link is granted all of
 program maximises the priority-weighted served time. For a fixed order of its changes a schedule's
 objective is linear in their times, and so are the rules, so a best schedule changes at edges and at
 sums of set-up times and least contacts from them: cut there as often as it takes, the program's
-answer is the best of all. That is rarely needed: `contention_bound` proves most answers best.
+answer is the best of all. That is rarely needed: ``bound`` proves most answers best.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cislunar.contention_problem import SAME_S, Pieces, Problem, Window
-from cislunar.contention_program import Program, serve
+from cislunar.contention.problem import SAME_S, Pieces, Problem, Window
+from cislunar.contention.program import Program, serve
 from orbits.errors import ComputationError
 from orbits.intervals import Intervals
 
