@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cislunar.dem_files import open_dem
-from cislunar.horizon import horizon_profile
+from cislunar.terrain.dem_files import open_dem
+from cislunar.terrain.horizon import horizon_profile
 
 R_M, PIXEL_M, STEP_DEG, INNER_M = 1737400.0, 20.0, 0.25, 7000.0
 LABEL = """PDS_VERSION_ID = PDS3

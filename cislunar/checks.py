@@ -8,10 +8,10 @@ from typing import Any
 
 from cislunar.bands import frequency_fault
 from cislunar.condition_records import Leaf, leaves
-from cislunar.horizon_file import read_horizon
 from cislunar.loading import raise_all
 from cislunar.scenario import Scenario, distinct
 from cislunar.terminal_records import Terminal
+from cislunar.terrain.horizon_file import read_horizon
 from cislunar.trajectories import THREE_BODY, periodic_orbit
 from orbits.errors import InputError
 

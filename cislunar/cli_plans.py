@@ -113,9 +113,9 @@ def horizon(
 ) -> None:
     """Finds a site's terrain horizon in elevation models (PDS3 IMG or LBL, GeoTIFF)."""
     with exit_codes():
-        from cislunar.dem_files import open_dem
-        from cislunar.horizon import horizon_profile
-        from cislunar.horizon_file import horizon_text, write_horizon
+        from cislunar.terrain.dem_files import open_dem
+        from cislunar.terrain.horizon import horizon_profile
+        from cislunar.terrain.horizon_file import horizon_text, write_horizon
 
         found = horizon_profile(
             [open_dem(path) for path in dems], latitude, longitude,

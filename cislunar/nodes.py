@@ -9,10 +9,10 @@ from typing import Any
 from cislunar.atmosphere import attenuation_points_db
 from cislunar.condition_records import Maintenance, asks_azimuth
 from cislunar.fields import date_instant
-from cislunar.horizon_file import Horizon, read_horizon
 from cislunar.paths import Path, make_path
 from cislunar.scenario import Scenario
 from cislunar.schema import Aperture, Constellation, Need, Served, SignalError, StartDates, Terminal
+from cislunar.terrain.horizon_file import Horizon, read_horizon
 from orbits.constants import DAY_S
 from orbits.epoch import Epoch
 from orbits.errors import InputError

@@ -318,8 +318,8 @@ def _dem_target(kind: str) -> Target:
     sys.path.insert(0, str(ROOT / "tests"))
     import made_dems
 
-    from cislunar.dem import height_m
-    from cislunar.dem_files import open_dem
+    from cislunar.terrain.dem import height_m
+    from cislunar.terrain.dem_files import open_dem
 
     heights = np.random.default_rng(1).normal(size=(40, 40)) * 100.0
     with tempfile.TemporaryDirectory() as room:

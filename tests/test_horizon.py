@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import cislunar.horizon
+import cislunar.terrain.horizon
 from cislunar.cli import app
-from cislunar.dem import height_m
-from cislunar.dem_files import open_dem
-from cislunar.horizon import find_site_sunlight, horizon_profile, horizon_profiles
-from cislunar.horizon_file import Horizon, read_horizon, write_horizon
 from cislunar.nodes import expand_nodes
 from cislunar.scenario import Scenario
+from cislunar.terrain.dem import height_m
+from cislunar.terrain.dem_files import open_dem
+from cislunar.terrain.horizon import find_site_sunlight, horizon_profile, horizon_profiles
+from cislunar.terrain.horizon_file import Horizon, read_horizon, write_horizon
 from orbits.ephemeris import De440
 from orbits.epoch import Epoch
 from orbits.errors import InputError
@@ -127,7 +127,7 @@ def test_the_horizon_of_a_smooth_moon_dips(tmp_path, height, place, evidence):
 @pytest.mark.parametrize(("near", "beside"), [(1024.0, 0.0), (128.0, 1.4)])
 def test_a_dome_has_the_outline_of_its_ball(tmp_path, monkeypatch, near, beside, evidence):
     """With squares from 128 pixels on, of up to 0.9 deg, a ray may see 1.4 deg to its sides."""
-    monkeypatch.setattr(cislunar.horizon, "_NEAR_PIXELS", near)
+    monkeypatch.setattr(cislunar.terrain.horizon, "_NEAR_PIXELS", near)
     lat, lon, step = -89.9, 40.0, 0.25
     terrain, middle, ball = dome(*away(lat, lon, 123.0, 8000.0), 3000.0, 1200.0)
     dem = polar(tmp_path, terrain, 1200, 20.0)
@@ -220,7 +220,7 @@ def rough(seed, waves=60, size_m=60.0):
 @pytest.mark.parametrize("near", [1024.0, 128.0])
 def test_every_pixel_by_brute_force(tmp_path, monkeypatch, near, evidence):
     """Elevations of all pixels by plain vectors, sorted into steps of azimuth."""
-    monkeypatch.setattr(cislunar.horizon, "_NEAR_PIXELS", near)
+    monkeypatch.setattr(cislunar.terrain.horizon, "_NEAR_PIXELS", near)
     count, pixel, step = 500, 100.0, 1.0
     lat0, lon0 = -89.8, 15.0
     lat, lon = made.polar_grid(count, pixel)
@@ -256,7 +256,7 @@ def test_every_pixel_by_brute_force(tmp_path, monkeypatch, near, evidence):
 
 
 def test_no_peak_slips_between_rays(tmp_path, monkeypatch):
-    monkeypatch.setattr(cislunar.horizon, "_NEAR_PIXELS", 64.0)
+    monkeypatch.setattr(cislunar.terrain.horizon, "_NEAR_PIXELS", 64.0)
     lat, lon = made.polar_grid(1001, 20.0)
     rng = np.random.default_rng(8)
     for k in range(6):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cislunar.horizon_file import read_horizon
 from cislunar.nodes import expand_nodes, member_orbits, nodes_of
 from cislunar.scenario import Scenario
 from cislunar.schema import Constellation
+from cislunar.terrain.horizon_file import read_horizon
 from orbits.errors import InputError
 
 ELFO = {

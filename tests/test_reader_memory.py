@@ -133,7 +133,7 @@ if what == "plan":
 elif what == "oem":
     from orbits.exchange import read_oem as read
 elif what == "horizon":
-    from cislunar.horizon_file import read_horizon as read
+    from cislunar.terrain.horizon_file import read_horizon as read
 elif what == "waypoints":
     from cislunar.paths import read_waypoints as read
 elif what == "scenario":
@@ -145,7 +145,7 @@ elif what == "roadmap":
 elif what == "failures":
     from cislunar.losses import read_failure_rates as read
 elif what == "dem":
-    from cislunar.dem_files import open_dem as read
+    from cislunar.terrain.dem_files import open_dem as read
 try:
     kept, said = read(path), "read"
 except InputError as fault:

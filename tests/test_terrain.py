@@ -15,8 +15,8 @@ import rasterio.warp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cislunar.dem import height_m, slope_deg
-from cislunar.dem_files import open_dem
+from cislunar.terrain.dem import height_m, slope_deg
+from cislunar.terrain.dem_files import open_dem
 from orbits.errors import InputError
 
 SPEC = importlib.util.spec_from_file_location("made_dems", Path(__file__).with_name("made_dems.py"))

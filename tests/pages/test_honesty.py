@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cislunar.horizon_file import Horizon
 from cislunar.plots import bars, style
 from cislunar.report import answer, demand, limits, offers, scores, tables
 from cislunar.report.cells import PATTERNS
 from cislunar.schema import Need
+from cislunar.terrain.horizon_file import Horizon
 from cislunar.text import LANGUAGES, Text
 from orbits.intervals import Intervals
 

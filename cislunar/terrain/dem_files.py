@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from cislunar import pds3
-from cislunar.dem import HIGHEST_M, RADIUS_M, Dem
+from cislunar.terrain import pds3
+from cislunar.terrain.dem import HIGHEST_M, RADIUS_M, Dem
 from orbits.constants import DEG, MOON_RADIUS_KM
 from orbits.errors import InputError
 

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cislunar.dem import COARSE_M, RADIUS_M, Dem, basis, height_m
-from cislunar.horizon_file import Horizon
+from cislunar.terrain.dem import COARSE_M, RADIUS_M, Dem, basis, height_m
+from cislunar.terrain.horizon_file import Horizon
 from orbits.compiled import njit
 from orbits.constants import DEG
 from orbits.errors import InputError
