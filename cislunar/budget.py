@@ -19,6 +19,7 @@ import numpy as np
 
 from cislunar.bands import frequency_fault
 from cislunar.modcod import Mode, modes
+from cislunar.noise import AIR_RISE_K
 from cislunar.optical import PLANCK_J_S, ppm_required_dbw
 from cislunar.records import Itself
 from orbits.constants import BOLTZMANN_DBW_K_HZ, C_KM_S, DEG
@@ -65,6 +66,12 @@ def moon_g_over_t_db_k(terminal: Terminal, moon: int) -> float:
     return cold - 10.0 * math.log10(0.5 * (1.0 + 10.0 ** (0.1 * (cold - warm))))
 
 
+def air_warming(terminal: Terminal) -> float:
+    """How far opaque air would warm a receiver, as a share of its temperature; 0 if unknown."""
+    system_k = None if terminal.receive is None else terminal.receive.temperature_k
+    return 0.0 if system_k is None else AIR_RISE_K / system_k
+
+
 def half_beam_rad(terminal: Terminal) -> float:
     """Half of a receiving antenna's beam in rad: 35 deg x wavelength / diameter; 0 if unknown."""
     antenna, receive = terminal.antenna, terminal.receive
@@ -86,7 +93,8 @@ JAPANESE = {
     "receiver optics": "受信光学系損失", "other losses": "その他の損失",
     "off boresight, transmitter": "送信側の軸外れによる利得低下",
     "off boresight, receiver": "受信側の軸外れによる利得低下",
-    "noise of Moon and Sun": "月・太陽雑音によるG/T低下", "G/T": "性能指数G/T",
+    "noise of Moon and Sun": "月・太陽雑音によるG/T低下",
+    "noise of the air": "大気雑音によるG/T低下", "G/T": "性能指数G/T",
     "Boltzmann": "ボルツマン定数", "C/N0": "搬送波電力対雑音電力密度比（C/N0）",
     "received power": "受信電力", "rate": "伝送速度", "required Eb/N0": "所要Eb/N0",
     "energy a bit needs": "1ビットに要するエネルギー", "implementation loss": "装置化損失",
@@ -170,6 +178,7 @@ class Losses:
     off_boresight_tx_db: float = 0.0
     off_boresight_rx_db: float = 0.0
     added_noise_db: float = 0.0
+    air_noise_db: float = 0.0
 
     def lines(self) -> list[Line]:
         return [
@@ -178,6 +187,7 @@ class Losses:
                 ("off boresight, transmitter", self.off_boresight_tx_db),
                 ("off boresight, receiver", self.off_boresight_rx_db),
                 ("noise of Moon and Sun", self.added_noise_db),
+                ("noise of the air", self.air_noise_db),
             )
             if value
         ]
@@ -338,8 +348,8 @@ def link_budget(
     """The budget from terminal ``tx`` to terminal ``rx`` at a range, at one instant.
 
     ``moon`` is OUTSIDE, LIMB or FULL for a station that receives; ``eirp_dbw`` replaces the
-    terminal's; ``losses`` are those of antenna patterns and of bodies in the beam. Raises
-    ValueError where the two are not both radio or both optical.
+    terminal's; ``losses`` are those of antenna patterns and of noise from bodies in the beam and
+    from the air. Raises ValueError where the two are not both radio or both optical.
     """
     optical = [getattr(t, "band", None) == "optical" for t in (tx, rx)]
     if optical[0] != optical[1]:

@@ -200,6 +200,10 @@ class Atmosphere(Record):
     availability_percent: Annotated[float, Range(50, 99.999, "percent")] = key(
         "share of an average year in which the attenuation is not exceeded (itu-r)", 95.0
     )
+    noise: bool = key(
+        "whether air that attenuates also adds its noise to the stations' receivers (ITU-R P.618)",
+        False,
+    )
 
 
 def leaves(entry: Leaf | Expression) -> list[Leaf]:

@@ -325,8 +325,8 @@ def scan(
     """The crossings of ``levels`` by a quantity between nodes ``a`` and ``b``.
 
     ``body`` is the table that CLEARANCE (absent: the Moon), SUN and TERRAIN (north) need; ``par``
-    the radius for CLEARANCE, the three attenuations for LOSS_RANGE. ``horizon`` is a pair of
-    arrays in rad. With ``windows`` crossings are refined only within two steps of them.
+    the radius for CLEARANCE, the three attenuations and the warming for LOSS_RANGE. ``horizon`` is
+    a pair of arrays in rad. With ``windows`` crossings are refined only within two steps of them.
     """
     grid = Grid.of(tracks)
     ta, pa = grid.table_and_places(tracks.states[a])

@@ -10,7 +10,9 @@ RANGE       |b - a|, km
 ELEVATION   sine of the elevation of b above a's horizon plane
 CLEARANCE   least distance of the segment a-b from a body's centre, minus its radius, km
 LOSS_RANGE  range at which free space alone would lose what range and atmosphere lose together, km:
-            range x 10^(A/20), A (dB) linear in 1/sin(elevation at a), given at 10, 20, 90 deg
+            range x 10^(L/20), L = A + 10 log10(1 + w (1 - 10^(-A/10))) dB; A (dB) linear in
+            1/sin(elevation at a), given at 10, 20, 90 deg; w, how far opaque air warms the
+            receiver at a, as a share of its temperature
 OFF_MOON    seen from a: sine of the angle of b from the Moon's centre, minus that of the limb
 SUN         minus the cosine of the angle at a between b and the Sun
 TERRAIN     elevation of b at a, minus the horizon's elevation in its azimuth, rad
@@ -69,6 +71,13 @@ def _attenuation_db(sine, a10, a20, a90):
     if cosecant >= c20:
         return a20 + (a10 - a20) * (cosecant - c20) / (c10 - c20)
     return a90 + (a20 - a90) * (cosecant - 1.0) / (c20 - 1.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def air_db(sine, par):
+    """dB lost by air: its attenuation, and the noise by which it warms a receiver (par[3])."""
+    taken = _attenuation_db(sine, par[0], par[1], par[2])
+    return taken + 10.0 * math.log10(1.0 + par[3] * (1.0 - 10.0 ** (-0.1 * taken)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -159,7 +168,7 @@ def quantity_at(code, t, step_s, a, b, u, c, par, horizon_az, horizon_el, w):
     sine = (dx * ux + dy * uy + dz * uz) / (rho * math.sqrt(ux * ux + uy * uy + uz * uz))
     if code == ELEVATION:
         return sine
-    return rho * 10.0 ** (_attenuation_db(sine, par[0], par[1], par[2]) / 20.0)
+    return rho * 10.0 ** (air_db(sine, par) / 20.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -195,7 +204,7 @@ def fill(code, a, b, u, c, par):
         if code == LOSS_RANGE:
             for i in range(n):
                 dx, dy, dz = bx[i] - ax[i], by[i] - ay[i], bz[i] - az[i]
-                loss = _attenuation_db(q[i], par[0], par[1], par[2])
+                loss = air_db(q[i], par)
                 rho = math.sqrt(dx * dx + dy * dy + dz * dz)
                 q[i] = rho * math.exp(loss * 0.11512925464970228)
     elif code == CLEARANCE:

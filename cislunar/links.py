@@ -12,6 +12,7 @@ to hold for one light time more, because nothing is known beyond.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -20,12 +21,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cislunar.access import PairAccess, each, elevation_intervals, in_blocks, sun_clear
+from cislunar.atmosphere import station_air
 from cislunar.beam import is_shaped, losses_at, losses_db
 from cislunar.budget import (
     FULL,
     LIMB,
     OUTSIDE,
     Budget,
+    Losses,
+    air_warming,
     half_beam_rad,
     least_margin_db,
     link_budget,
@@ -245,23 +249,13 @@ def directed_window(
 # --- one pair --------------------------------------------------------------------------------
 
 
-def _atmosphere(node_a: Node, node_b: Node, band: str | None):
-    """The station of the pair and its attenuation points in dB for a band, or None.
-
-    The catalogue's tables are for x and ka, computed ones for the bands of the station's terminals;
-    other bands and stations without a table have none.
-    """
-    for node in (node_a, node_b):
-        if node.kind == "station" and band:
-            points = node.attenuation.get(band, node.attenuation.get(atmosphere_band(band)))
-            return None if points is None else (node.name, tuple(float(p) for p in points))
-    return None
-
-
-def atmosphere_band(band: str) -> str:
-    """The name under which a band's attenuation is tabulated: s, x, ka or the band itself."""
-    head = band.split("_")[0].lower()
-    return {"k": "ka"}.get(head, head)
+def _air(source: Node, target: Node, band: str, rx: Terminal):
+    """``station_air``, and as a fourth figure how far it warms the receiver, if that is asked."""
+    found = None if band == "optical" else station_air(source, target, band)
+    if found is None:
+        return None
+    warming = air_warming(rx) if target.kind == "station" and target.air_noise else 0.0
+    return found[0], (*found[1], warming)
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,7 +267,7 @@ class _Channel:
     tx: Terminal
     rx: Terminal
     band: str
-    station_points: tuple | None  # (station, attenuation points)
+    station_points: tuple | None  # (station, attenuation points and warming)
     rates: np.ndarray
     margins: np.ndarray  # at 1 km, the Moon outside the beam, dB
     limits: np.ndarray  # (3 regimes, rates), km
@@ -319,8 +313,9 @@ def _channel(source: Node, target: Node, tx: Terminal, rx: Terminal) -> _Channel
     eirp = getattr(source, "eirp_override_dbw", None)
     closing = _closing(Itself(tx), Itself(rx), eirp, target.kind == "station")
     band = closing["band"]
-    points = None if band == "optical" else _atmosphere(source, target, band)
-    return _Channel(source, target, tx, rx, station_points=points, **closing)
+    return _Channel(
+        source, target, tx, rx, station_points=_air(source, target, band, rx), **closing
+    )
 
 
 def _extra_conditions(tracks: Tracks, channel: _Channel):
@@ -526,15 +521,19 @@ def budget_at(
     channel = _channel(source, target, tx, rx)
     a, b, code, par = _distance(channel)
     far = float(range_km(tracks, source.name, target.name, t_s))
-    air = 20.0 * np.log10(float(quantity(tracks, code, a, b, t_s, par=par)) / far)
+    taken, with_noise = (
+        20.0 * math.log10(float(quantity(tracks, code, a, b, t_s, par=p)) / far)
+        for p in (par[:3], par)
+    )
     moon = OUTSIDE
     if channel.half_beam is not None:
         off = float(quantity(tracks, OFF_MOON, target.name, source.name, t_s))
         moon = FULL if off < -channel.half_beam else LIMB if off < channel.half_beam else OUTSIDE
+    losses = losses_at(tracks, source, target, tx, rx, t_s) if channel.shaped else Losses()
     found = link_budget(
-        tx, rx, far, atmosphere_db=float(air), moon=moon,
+        tx, rx, far, atmosphere_db=taken, moon=moon,
         eirp_dbw=getattr(source, "eirp_override_dbw", None),
-        losses=losses_at(tracks, source, target, tx, rx, t_s) if channel.shaped else None,
+        losses=replace(losses, air_noise_db=with_noise - taken),
     )  # fmt: skip
     when = tracks.epoch.utc_text(t_s)
     return replace(found, title=f"{source.name} ({tx.id}) to {target.name} ({rx.id}), {when}")

@@ -64,6 +64,7 @@ class Node:
     cloud_free_frac: float | None = None
     # which model the attenuation is from, with its availability; None: the catalogue's figures
     atmosphere: str | None = None
+    air_noise: bool = False  # whether what attenuates also adds its noise to receivers here
 
     @property
     def needs_north(self) -> bool:
@@ -217,11 +218,26 @@ def _place(record: Any, scenario: Scenario) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _refuse_unknown_warmth(terminal: Any) -> None:
+    """Raises InputError where noise cannot be added to a radio receiver: its own is unknown."""
+    half = terminal.receive
+    if half is not None and half.band is not None and half.temperature_k is None:
+        raise InputError(
+            "noise of the air (atmosphere.noise) needs the receiver's own",
+            key=f"terminals.{terminal.id}.receive.system_noise_temperature_k",
+            value=None, allowed="a temperature in K, or gain_dbi with g_over_t_db_k",
+        )  # fmt: skip
+
+
 def _air(station: Any, scenario: Scenario) -> dict[str, Any]:
     """A station's attenuation: the catalogue's figures, or computed for its terminals' bands."""
     model = station.atmosphere or scenario.atmosphere
+    if model.noise:
+        for name in station.terminals:
+            _refuse_unknown_warmth(scenario.terminals[name] if isinstance(name, str) else name)
     if model.model == "catalogue":
-        return {"attenuation": dict(station.attenuation_95_percent_db)}
+        listed = dict(station.attenuation_95_percent_db)
+        return {"attenuation": listed, "air_noise": model.noise}
     found: dict[str, tuple[float, ...]] = {}
     for name in station.terminals:
         terminal = scenario.terminals[name] if isinstance(name, str) else name
@@ -233,7 +249,8 @@ def _air(station: Any, scenario: Scenario) -> dict[str, Any]:
                 station.latitude_deg, station.longitude_deg, station.height_m,
                 half.frequency_mhz, model.availability_percent, diameter_m or 1.0,
             )  # fmt: skip
-    return {"attenuation": found, "atmosphere": f"itu-r {model.availability_percent:g} %"}
+    said = f"itu-r {model.availability_percent:g} %"
+    return {"attenuation": found, "atmosphere": said, "air_noise": model.noise}
 
 
 def nodes_of(records: Any, scenario: Scenario) -> tuple[Node, ...]:

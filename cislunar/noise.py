@@ -1,4 +1,7 @@
-"""Noise that the Moon and the Sun add to a receiver when they stand in its beam.
+"""Noise that the air adds to a receiver, and the Moon and the Sun when they stand in its beam.
+
+Air that attenuates by A dB radiates what it takes away: T_m (1 - 10^(-A/10)) kelvin, in the place
+of as much of the cosmic background (ITU-R P.618).
 
 A body of brightness T that takes a share s of the beam's power adds s T kelvin; no air is laid
 before it, which would take a little of that away. A beam much wider than the disc sees
@@ -18,6 +21,9 @@ from orbits.constants import MOON_RADIUS_KM
 if TYPE_CHECKING:
     from cislunar.antenna import Pattern
 
+# what opaque air adds: 275 K (ITU-R P.618, where no other figure is known), less the cosmic
+# background of 2.725 K that it hides
+AIR_RISE_K = 275.0 - 2.725
 SUN_RADIUS_KM = 695700.0  # IAU 2015 resolution B3
 # ITU-R P.372: about 140 K at new and 280 K at full Moon, nearly the same at all frequencies above
 # 1 GHz; the mean of the two. A terminal's own figure replaces it.
@@ -71,12 +77,7 @@ def g_over_t_loss_db(added_k, system_k: float):
     return 10.0 * np.log10(1.0 + np.asarray(added_k) / system_k)
 
 
-def system_temperature_k(gain_dbi: float, g_over_t_db_k: float) -> float:
-    """The system temperature in K that a gain (dBi) and a G/T (dB/K) imply."""
-    return 10.0 ** (0.1 * (gain_dbi - g_over_t_db_k))
-
-
 __all__ = [
-    "MOON_BRIGHTNESS_K", "SUN_RADIUS_KM", "disc_noise_k", "g_over_t_loss_db", "moon_noise_k",
-    "sun_brightness_k", "system_temperature_k",
+    "AIR_RISE_K", "MOON_BRIGHTNESS_K", "SUN_RADIUS_KM", "disc_noise_k", "g_over_t_loss_db",
+    "moon_noise_k", "sun_brightness_k",
 ]  # fmt: skip

@@ -49,6 +49,15 @@ def weaker_links(base: Situation) -> Situation:
     return replace(base, nodes=nodes, links=close_links(base.access, base.tracks, nodes))
 
 
+def noisy_air(base: Situation) -> Situation:
+    """The situation with the noise of the air in every station's receivers of known temperature."""
+    nodes = tuple(replace(n, air_noise=True) if n.attenuation else n for n in base.nodes)
+    warmed = {n.name for n in base.nodes if n.attenuation and not n.air_noise}
+    heard = {k: v for k, v in base.access.items() if warmed & {*k}}
+    kept = {k: v for k, v in base.links.items() if not warmed & {*k}}
+    return replace(base, nodes=nodes, links=kept | close_links(heard, base.tracks, nodes))
+
+
 def higher_masks(base: Situation) -> Situation:
     """The situation with every asset's elevation mask ``MASK_DEG`` higher."""
 
@@ -129,9 +138,12 @@ def sensitivity_frame(
     assumed = tuple(assumed)
     cases: dict[str, Callable[[], Situation]] = {
         "links-weaker": lambda: weaker_links(base),
+        "air-noise": lambda: noisy_air(base),
         "masks-higher": lambda: higher_masks(base),
         "errors-larger": lambda: larger_errors(base),
     }
+    if all(n.air_noise for n in base.nodes if n.attenuation):
+        del cases["air-noise"]
     if assumed:
         cases["without-assumed-craft"] = lambda: without(base, assumed)
     keys = sorted(k for k in needs if k in served)

@@ -147,7 +147,7 @@ def _mark(node: Node, trajectories: Mapping[str, Trajectory]):
     # options are versions of one another under one name: nothing may be taken for granted by it
     rest = (
         node.operator, node.eirp_override_dbw, node.max_range_km, node.serves_radius_km,
-        tuple(sorted(node.attenuation.items())), repr(node.conditions),
+        tuple(sorted(node.attenuation.items())), node.air_noise, repr(node.conditions),
         tuple(t.model_dump_json() for t in node.terminals),
     )  # fmt: skip
     return node.name, motion, rest

@@ -164,6 +164,15 @@ class Receive(Record):
     required_photons_per_bit: Positive | None = key("photons a bit at the detector, optical")
     note: str | None = key("free text")
 
+    @property
+    def temperature_k(self) -> float | None:
+        """System temperature in K: as stated, or what gain and G/T imply; None where unknown."""
+        if self.system_noise_temperature_k is not None:
+            return self.system_noise_temperature_k
+        if self.gain_dbi is None or self.g_over_t_db_k is None:
+            return None
+        return 10.0 ** (0.1 * (self.gain_dbi - self.g_over_t_db_k))
+
 
 class Terminal(Sourced):
     """One radio or optical terminal: what it sends, what it hears."""

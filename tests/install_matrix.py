@@ -19,14 +19,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("cislunar", "orbits", "pyproject.toml", "README.md", "LICENSE")
+TESTED = (
+    "tests",
+    "configs",
+    "docs",
+    "notebooks",
+    "benchmarks",
+    "pyproject.toml",
+    "constraints.txt",
+)
 MUST = {"manifest.json", "scenario.resolved.yaml", "contacts.csv", "gaps.csv", "report.en.html"}
 
 
-def clean_copy(folder: Path) -> Path:
-    """A copy of what packages are made from, without leftovers of earlier builds."""
+def clean_copy(folder: Path, names: tuple[str, ...]) -> Path:
+    """A copy of some files and folders of the project, without leftovers of earlier builds."""
     leave = shutil.ignore_patterns("__pycache__", "*.pyc", "*.nbi", "*.nbc", "*.egg-info")
     folder.mkdir(parents=True)
-    for name in SOURCES:
+    for name in names:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=leave)
@@ -72,7 +81,8 @@ def main() -> None:
     builder = room / "builder"
     call(sys.executable, "-m", "venv", builder)
     call(program(builder, "python"), "-m", "pip", "install", "-q", "build")
-    source = clean_copy(room / "source")
+    source = clean_copy(room / "source", SOURCES)
+    tested = clean_copy(room / "tested", TESTED)  # of the same moment as the wheel
     call(program(builder, "python"), "-m", "build", source, "-o", room / "dist")  # wheel from sdist
     (wheel,) = (room / "dist").glob("*.whl")
     (sdist,) = (room / "dist").glob("*.tar.gz")
@@ -83,18 +93,14 @@ def main() -> None:
             call(python, "-m", "venv", environment)
         pip = (program(environment, "python"), "-m", "pip", "install", "-q")
         what = f"{wheel}[dev]" if given.tests else wheel
-        call(*pip, "-c", ROOT / "constraints.txt", what)
+        call(*pip, "-c", tested / "constraints.txt", what)
         call(*pip, "--force-reinstall", "--no-deps", wheel)
         missing = MUST - run_shipped(environment, work)
         assert not missing, f"{python}: no {missing}"
         version = call(program(environment, "python"), "-V").strip()
         print(f"{version}: the shipped scenario runs", flush=True)
         if given.tests:
-            shutil.copytree(ROOT / "tests", work / "tests", dirs_exist_ok=True)
-            for name in ("configs", "docs", "notebooks", "benchmarks"):
-                shutil.copytree(ROOT / name, work / name, dirs_exist_ok=True)
-            for name in ("pyproject.toml", "constraints.txt"):
-                shutil.copy(ROOT / name, work / name)
+            shutil.copytree(tested, work, dirs_exist_ok=True)
             told = call(
                 program(environment, "python"), "-m", "pytest", "-q", "-m", "not slow", "-x",
                 "--import-mode=importlib", "tests", cwd=work,

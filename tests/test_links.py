@@ -28,7 +28,9 @@ from cislunar.budget import (
     station_model,
 )
 from cislunar.crossings import elevation_rad, range_km
+from cislunar.geometry import air_db
 from cislunar.links import close_links, directed_window
+from cislunar.noise import AIR_RISE_K
 from cislunar.pairing import connects, min_elevation_deg, terminal_pairs
 from cislunar.schema import Terminal
 from orbits.constants import C_KM_S, DEG
@@ -97,9 +99,10 @@ def test_free_space_loss(validation, evidence):
              "exact formula")  # fmt: skip
 
 
-def _dsn(model, name, cumulative, elevation, brightness=0.0):
+def _dsn(model, name, cumulative, elevation, brightness=0.0, zenith_db=None):
     s = model["stations"][name]
     zenith = model["zenith_attenuation_dB_by_site_and_CD"][s["site"]][str(cumulative)]
+    zenith = zenith if zenith_db is None else zenith_db
     return station_model(
         elevation, g0_dbi=s["G0"], g1_db_deg2=s["G1"], peak_deg=s["gamma"], t1_k=s["T1"],
         t2_k=s["T2"], decay_per_deg=s["a"], zenith_db=zenith, cumulative_frac=cumulative,
@@ -139,6 +142,28 @@ def test_deep_space_station_model_and_the_moon_in_its_beam(validation, evidence)
              moon["tolerance"]["K"], "K", "arithmetic")  # fmt: skip
 
 
+def test_noise_of_the_air_is_what_a_deep_space_station_loses_in_weather(validation, evidence):
+    """G/T of the published model in weather, against the same antenna under a clear sky.
+
+    Both lose the air's attenuation; the rest is its noise. The model's air is at 277.5 K in weather
+    exceeded 10 % of the year, ITU-R P.618's at 275 K.
+    """
+    model = validation("links.yaml", "dsn_34m_x_band")["inputs"]["model"]
+    worst, count = 0.0, 0
+    for name in model["stations"]:
+        for elevation in (10.0, 20.0, 45.0, 90.0):
+            for zenith_db in (0.05, 0.2, 0.6, 2.0):
+                dry, wet = (
+                    _dsn(model, name, 0.9, elevation, zenith_db=z) for z in (0.0, zenith_db)
+                )
+                points = [zenith_db / math.sin(e * DEG) for e in (10.0, 20.0, 90.0)]
+                given = np.array([*points, AIR_RISE_K / dry[1]])
+                got = air_db(math.sin(elevation * DEG), given)
+                worst, count = max(worst, abs(got - (dry[2] - wet[2]))), count + 1
+    evidence("noise of the air in a station's G/T", "DSN 810-005 module 104 in weather (links.yaml)",
+             count, worst, 0.1, "dB", "same antenna without air and in weather")  # fmt: skip
+
+
 def test_budget_prints_lines_that_add_up():
     budget = link_budget(terminal("user-x-dte"), terminal("station-34m-x"), 4e5, atmosphere_db=0.4)
     values = {name: value for name, value, _ in budget.lines}
@@ -167,7 +192,7 @@ def test_budget_prints_lines_that_add_up():
         assert not re.search("[a-z]{4}", row.split("|")[1]), row
     trunk = link_budget(terminal("optical-trunk"), terminal("optical-ground"), 4e5)
     assert "| 受信電力 |" in trunk.markdown("ja")
-    assert all(name in JAPANESE for name, _, _ in Losses(1.0, 1.0, 1.0).lines())
+    assert all(name in JAPANESE for name, _, _ in Losses(1.0, 1.0, 1.0, 1.0).lines())
     with pytest.raises(InputError, match="language 'fr'"):
         budget.markdown("fr")
     weak = link_budget(terminal("user-x-dte"), terminal("station-34m-x"), 4e8)
@@ -238,8 +263,8 @@ def test_own_elevation_of_terminals():
 # --- links over time -------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def linked():
+@pytest.fixture(scope="module", params=[False, True], ids=["quiet-air", "noisy-air"])
+def linked(request):
     tracks, nodes = scene.small_world(days=4.0)
     given = {
         "elfo": group("nav-and-relay"),
@@ -255,7 +280,7 @@ def linked():
         scene.node(
             n.name, n.kind, tracks.t_s, min_elevation_deg=n.min_elevation_deg,
             latitude_deg=n.latitude_deg, longitude_deg=n.longitude_deg, terminals=given[n.name],
-            attenuation=AIR if n.kind == "station" else {},
+            attenuation=AIR if n.kind == "station" else {}, air_noise=request.param,
         )
         for n in nodes
     ]  # fmt: skip
@@ -295,6 +320,10 @@ def test_rate_and_margin_agree_with_a_budget_at_any_instant(linked):
                 air = attenuation_db(elevation, AIR[key])
                 if target == "earth-1":
                     moon, edge = moon_state(rx, source, t)
+                    if nodes[target].air_noise:
+                        added_k = (275.0 - 2.725) * (1.0 - 10.0 ** (-air / 10.0))
+                        own_k = rx.receive.system_noise_temperature_k
+                        air = air + 10.0 * np.log10(1.0 + added_k / own_k)
                 if low is not None:
                     clear = np.abs(np.degrees(elevation) - low) > 0.01
                     air = np.where(np.degrees(elevation) >= low, air, 1e9)

@@ -93,6 +93,66 @@ def test_the_modelled_air_changes_links_and_says_so():
     assert any("g (itu-r 99.9 %)" in str(note) for note in wet.manifest["notes"])
 
 
+WET = {**STATION, "attenuation_95_percent_db": {"x": [1.01, 0.52, 0.18]}}
+
+
+def noise_lines(results):
+    """Of each X-band contact: what air takes, its noise, and the margin, as budgets tell."""
+    rows = []
+    for k in np.flatnonzero(np.isin(results.plan.band, ["X_down", "X_up"])):
+        middle = 0.5 * (results.plan.start_s[k] + results.plan.end_s[k])
+        budget = results.budget(results.plan.contact_id[k], middle)
+        lines = {n: v for n, v, _ in budget.lines}
+        rows.append((results.plan.band[k], lines, budget.margin_db, results.plan.margin_db[k]))
+    return rows
+
+
+def test_air_warms_the_station_that_receives_and_no_other():
+    dry = cislunar.run(cislunar.Scenario(**BASE, ground_stations=[WET]))
+    warm = cislunar.run(
+        cislunar.Scenario(**BASE, ground_stations=[WET], atmosphere={"noise": True})
+    )
+    receiver = next(n for n in warm.nodes if n.name == "g").terminals[0].receive
+    assert receiver is not None
+    assert not any("noise of the air" in lines for _, lines, _, _ in noise_lines(dry))
+    rows = noise_lines(warm)
+    assert {band for band, *_ in rows} == {"X_down", "X_up"}
+    for band, lines, margin, least in rows:
+        taken = -lines["atmosphere"]
+        added_k = 272.275 * (1 - 10 ** (-taken / 10))
+        lost = 10 * np.log10(1 + added_k / receiver.system_noise_temperature_k)
+        assert lines.get("noise of the air", 0.0) == pytest.approx(
+            -lost if band == "X_down" else 0.0, abs=1e-6
+        )
+        assert margin >= least - 1e-6  # the plan's margins have it too
+    least = {
+        (name, band): results.plan.margin_db[results.plan.band == band].min()
+        for name, results in (("dry", dry), ("warm", warm))
+        for band in ("X_down", "X_up")
+    }
+    assert least["dry", "X_up"] == least["warm", "X_up"]
+    assert 2.0 < least["dry", "X_down"] - least["warm", "X_down"] < 5.0
+    assert any(
+        "adds its noise to receivers (ITU-R P.618): g." in str(n) for n in warm.manifest["notes"]
+    )
+    assert any("without its own noise, over 1 Earth" in str(n) for n in dry.manifest["notes"])
+
+
+def test_noise_of_the_air_needs_the_receivers_own():
+    named = cislunar.Scenario(**BASE, ground_stations=[WET]).terminals["station-34m-x"]
+    bare = named.model_dump(exclude_none=True)
+    bare["receive"] = {
+        k: v
+        for k, v in bare["receive"].items()
+        if k not in ("gain_dbi", "system_noise_temperature_k")
+    }
+    station = {**WET, "terminals": ["bare"]}
+    given = {"ground_stations": [station], "terminals": {"bare": {**bare, "id": "bare"}}}
+    assert cislunar.Scenario(**BASE, **given)
+    with pytest.raises(InputError, match=r"terminals\.bare\.receive\.system_noise_temperature_k"):
+        expand_nodes(cislunar.Scenario(**BASE, **given, atmosphere={"noise": True}))
+
+
 def test_ends_without_a_common_band_are_no_provider_to_one_another():
     craft = [{**BASE["spacecraft"][0], "terminals": ["relay-ka-user", "relay-x-earth"]}]
     results = cislunar.run(

@@ -9,8 +9,11 @@ import cislunar
 from cislunar.sensitivity import ERROR_FACTOR, LINK_DB, MASK_DEG, PLANNED
 
 MINIMAL = Path(__file__).parents[1] / "configs" / "minimal.yaml"
-CASES = [PLANNED, "links-weaker", "masks-higher", "errors-larger", "without-assumed-craft"]
+CASES = [
+    PLANNED, "links-weaker", "air-noise", "masks-higher", "errors-larger", "without-assumed-craft",
+]  # fmt: skip
 USER = ["user-s-medium", "afs-receiver"]
+STATION_MARGIN_DB = 26.0
 ASSUMED = [f"nav-{k}" for k in range(8)]
 
 
@@ -28,8 +31,15 @@ def scenario():
     ]  # fmt: skip
     said["assets"] = [{"from": "lupex", "needs": "robotic", "terminals": USER}, said["assets"][1]]
     said |= {"duration_days": 1, "step_s": 120, "options": [], "regions": [], "sensitivity": True}
+    said["ground_stations"] = [{"from": "misasa"}]  # heard in X alone
     one = cislunar.Scenario(**said)
-    return one.model_copy(update={"needs": with_needs(one, asked)})
+    terminals = {k: short(t) if t.role == "station" else t for k, t in one.terminals.items()}
+    return one.model_copy(update={"needs": with_needs(one, asked), "terminals": terminals})
+
+
+def short(station):
+    """A station whose links close by a decibel or two."""
+    return station.model_copy(update={"minimum_margin_db": STATION_MARGIN_DB})
 
 
 def with_needs(scenario, change):
@@ -68,6 +78,8 @@ def restated(scenario, case):
     """The scenario that says what a case supposes."""
     if case == "links-weaker":
         return {"terminals": {name: weaker(t) for name, t in scenario.terminals.items()}}
+    if case == "air-noise":
+        return {"atmosphere": scenario.atmosphere.model_copy(update={"noise": True})}
     if case == "without-assumed-craft":
         return {"spacecraft": tuple(s for s in scenario.spacecraft if s.name not in ASSUMED)}
 

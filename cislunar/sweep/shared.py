@@ -214,6 +214,7 @@ def node_mark(scenario, node) -> str:
         node.service.end_s.tobytes(),
         repr(node.conditions),
         repr(sorted(node.attenuation.items())),
+        node.air_noise,
         repr(sorted(node.apertures.items())),
         tuple(t.model_dump_json() for t in node.terminals),
     )
