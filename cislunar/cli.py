@@ -81,7 +81,7 @@ def run(
 ) -> None:
     """Runs a scenario, or a roadmap: prints the scorecard and writes the product folder."""
     with exit_codes():
-        from cislunar.roadmap_file import is_roadmap
+        from cislunar.roadmap.file import is_roadmap
 
         if is_roadmap(scenario):
             _run_roadmap(scenario, out, workers, not no_report, quiet)
@@ -119,15 +119,15 @@ def _run_roadmap(
     file: Path, out: Path | None, workers: int | None, report: bool, quiet: bool
 ) -> None:
     from cislunar.checks import check_scenario
-    from cislunar.roadmap_file import load_roadmap
+    from cislunar.roadmap.file import load_roadmap
 
     roadmap = load_roadmap(file)
     check_scenario(roadmap.base, str(file))
 
     from cislunar.report import check_formats
-    from cislunar.roadmap import run_roadmap
-    from cislunar.roadmap_report import write_report
-    from cislunar.roadmap_story import answers
+    from cislunar.roadmap.report import write_report
+    from cislunar.roadmap.run import run_roadmap
+    from cislunar.roadmap.story import answers
 
     with exit_codes(str(file)):
         check_formats(roadmap.formats if report else ())
@@ -228,7 +228,7 @@ def check(
     with exit_codes():
         if _check_trade(file):
             return
-        from cislunar.roadmap_file import is_roadmap, load_roadmap
+        from cislunar.roadmap.file import is_roadmap, load_roadmap
 
         if is_roadmap(file):
             from cislunar.checks import check_scenario
@@ -282,8 +282,8 @@ def report(
 
         if (folder / "roadmap.resolved.yaml").is_file():
             from cislunar.report import FORMATS
-            from cislunar.roadmap import load_roadmap_results
-            from cislunar.roadmap_report import write_report as write_roadmap
+            from cislunar.roadmap.report import write_report as write_roadmap
+            from cislunar.roadmap.run import load_roadmap_results
 
             formats = listed(format, FORMATS, "--format")
             for path in write_roadmap(load_roadmap_results(folder), folder, languages, formats):
@@ -484,7 +484,7 @@ def schema(
         if what == "trade":
             from cislunar.sweep.trade import json_schema
         elif what == "roadmap":
-            from cislunar.roadmap_file import json_schema
+            from cislunar.roadmap.file import json_schema
         elif what == "scenario":
             from cislunar.scenario import json_schema
         else:

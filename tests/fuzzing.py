@@ -297,7 +297,7 @@ def _trade_target() -> Target:
 
 def _roadmap_target() -> Target:
     """A roadmap with its base inside; the real one's takes seconds to resolve."""
-    from cislunar.roadmap_file import load_roadmap
+    from cislunar.roadmap.file import load_roadmap
 
     minimal = yaml.safe_load((ROOT / "configs" / "minimal.yaml").read_text(encoding="utf-8"))
     for name in ("epoch", "duration_days", "options", "regions", "title", "name"):

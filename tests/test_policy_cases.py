@@ -5,7 +5,7 @@ import pytest
 import cislunar
 from cislunar.gaps import CAUSES
 from cislunar.policy_cases import policy_cases, with_policy
-from cislunar.roadmap import run_case, share
+from cislunar.roadmap.run import run_case, share
 from cislunar.scenario import resolved_yaml, scenario_from
 from cislunar.yamlio import parse_yaml
 from orbits.errors import InputError

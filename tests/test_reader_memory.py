@@ -141,7 +141,7 @@ elif what == "scenario":
 elif what == "trade":
     from cislunar.sweep.trade import load_trade as read
 elif what == "roadmap":
-    from cislunar.roadmap_file import load_roadmap as read
+    from cislunar.roadmap.file import load_roadmap as read
 elif what == "failures":
     from cislunar.losses import read_failure_rates as read
 elif what == "dem":

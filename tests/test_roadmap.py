@@ -15,18 +15,18 @@ import yaml
 from pptx import Presentation
 
 import cislunar
-from cislunar import roadmap as roadmaps
 from cislunar.cli import app
 from cislunar.pipeline import run
-from cislunar.roadmap import load_roadmap_results, run_roadmap, run_start, yearly_gaps
-from cislunar.roadmap_file import (
+from cislunar.roadmap import run as roadmaps
+from cislunar.roadmap.file import (
     DRACONIC_MONTH_DAYS,
     Roadmap,
     RoadmapRecord,
     load_roadmap,
     resolved_roadmap,
 )
-from cislunar.roadmap_story import answers, case_curves, milestones_title
+from cislunar.roadmap.run import load_roadmap_results, run_roadmap, run_start, yearly_gaps
+from cislunar.roadmap.story import answers, case_curves, milestones_title
 from cislunar.scenario import resolved_yaml
 from cislunar.text import Text
 from orbits.errors import InputError
@@ -491,7 +491,7 @@ def test_what_options_raise_is_told_by_runs_with_them(tmp_path):
     assert load_roadmap_results(tmp_path / "out").options["raised_frac"].tolist() == pytest.approx(
         found.options["raised_frac"].tolist(), abs=1e-9
     )
-    from cislunar.roadmap_story import tables
+    from cislunar.roadmap.story import tables
 
     for language in ("en", "ja"):
         shown = [

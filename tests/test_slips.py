@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cislunar.nodes import expand_nodes
+from cislunar.roadmap.slips import later, with_slip
 from cislunar.scenario import scenario_from
-from cislunar.slips import later, with_slip
 from orbits.errors import InputError
 
 

@@ -357,9 +357,9 @@ def roadmap(tmp_path_factory):
     """A roadmap of two years and two cases, run, in the folder of its pages."""
     import yaml
 
-    from cislunar.roadmap import run_roadmap
-    from cislunar.roadmap_file import load_roadmap
-    from cislunar.roadmap_report import write_report
+    from cislunar.roadmap.file import load_roadmap
+    from cislunar.roadmap.report import write_report
+    from cislunar.roadmap.run import run_roadmap
 
     folder = tmp_path_factory.mktemp("roadmap")
     need = [{"service": s, "availability_frac": 0.05} for s in ("relay", "positioning")]

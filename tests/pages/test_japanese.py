@@ -14,7 +14,7 @@ from cislunar.provenance import collect
 from cislunar.ranging import signal_rows
 from cislunar.report import demand, fixes, tables
 from cislunar.report.conflicts import conflicts
-from cislunar.roadmap_file import is_roadmap, load_roadmap
+from cislunar.roadmap.file import is_roadmap, load_roadmap
 from cislunar.scenario import load_scenario
 from cislunar.text import Text
 

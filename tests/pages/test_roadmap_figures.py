@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cislunar.roadmap_report import _figures
-from cislunar.roadmap_story import answers, heat_map, limits, tables
+from cislunar.roadmap.report import _figures
+from cislunar.roadmap.story import answers, heat_map, limits, tables
 from cislunar.text import LANGUAGES, Text
 from tests.figures_said import SAID, constants, unknown
 

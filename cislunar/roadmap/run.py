@@ -43,7 +43,7 @@ from cislunar.products import (
     write_whole,
 )
 from cislunar.ranging import Ranging, find_ranging
-from cislunar.roadmap_file import NOMINAL, Roadmap, load_roadmap, resolved_roadmap
+from cislunar.roadmap.file import NOMINAL, Roadmap, load_roadmap, resolved_roadmap
 from cislunar.scenario import Scenario
 from cislunar.tracks import Tracks, build_tracks, time_grid
 from cislunar.trajectories import build_trajectories

@@ -13,8 +13,8 @@ from cislunar.plots import style
 from cislunar.plots.bars import option_label
 from cislunar.plots.still import fixed_ids, new_figure, plain
 from cislunar.report.cells import Cell, Row
-from cislunar.roadmap import RESOLVED, RoadmapResults
-from cislunar.roadmap_file import NOMINAL, titled
+from cislunar.roadmap.file import NOMINAL, titled
+from cislunar.roadmap.run import RESOLVED, RoadmapResults
 from cislunar.text import Text
 
 MOST_GAPS = 40  # named gaps shown on the page; all are in the table file

@@ -12,10 +12,11 @@ from typing import Any
 
 from cislunar.products import write_whole
 from cislunar.report import pdf
+from cislunar.report.builder import HERE
 from cislunar.report.cells import Row
 from cislunar.report.webfont import POLICY, with_signs
-from cislunar.roadmap import RoadmapResults
-from cislunar.roadmap_story import (
+from cislunar.roadmap.run import RoadmapResults
+from cislunar.roadmap.story import (
     SHOWN_SERVICES,
     answers,
     case_curves,
@@ -86,7 +87,7 @@ def _page(
     results: RoadmapResults, text: Text, languages: Sequence[str], drawn: Mapping[str, bytes]
 ) -> bytes:
     """The HTML page; pictures that are ``drawn`` already (PNG by name) are not drawn again."""
-    css = (Path(__file__).parent / "report" / "report.css").read_text(encoding="utf-8")
+    css = (HERE / "report.css").read_text(encoding="utf-8")
     title = results.roadmap.title_in(text.language)
     links = "".join(
         f'<a class="language" lang="{code}" hreflang="{code}" href="roadmap.{code}.html">'

@@ -17,6 +17,7 @@ from cislunar.loading import as_faults, raise_all
 from cislunar.outside import beside
 from cislunar.policy_cases import policy_cases, with_policy
 from cislunar.records import Record, key
+from cislunar.roadmap.slips import with_slip
 from cislunar.scenario import (
     Scenario,
     digest_of,
@@ -26,7 +27,6 @@ from cislunar.scenario import (
     scenario_from,
 )
 from cislunar.schema import Title
-from cislunar.slips import with_slip
 from cislunar.yamlio import read_mapping
 from orbits.errors import InputError
 
