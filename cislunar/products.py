@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cislunar.results import Results
     from cislunar.scenario import Scenario
 
-SCHEMA_VERSION = 3  # of product folders; one more whenever what reports read from them changes
+SCHEMA_VERSION = 4  # of product folders; one more whenever what reports read from them changes
 YOUNG_S = 60.0  # a temporary folder as new as this may be about to be locked
 MOST_TRIES = 100  # to take a name that others take too
 MAKER = "cislunar-planner"
@@ -58,6 +58,8 @@ TABLES = {
     "independence": "independence.csv",
     "independence_options": "independence_options.csv",
 }
+
+MAPS = "coverage.nc"
 
 # written where the scenario asks for positioning over time
 GATHERED = ("accumulated_positioning", "accumulated_against_time", "accumulated_availability")
@@ -146,6 +148,37 @@ def reading(folder: Path) -> Iterator[None]:
             f"its products cannot be read ({type(fault).__name__}: {fault})", file=str(folder),
             allowed="a folder as a run left it: run it again",
         ) from fault  # fmt: skip
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> dict[str, Any]:
+    """Writes a table as CSV, and tells what a manifest keeps of it: its rows and its first line."""
+    frame.to_csv(path, index=False, lineterminator="\n")
+    with path.open(encoding="utf-8") as file:
+        return {"rows": len(frame), "columns": file.readline().rstrip("\n")}
+
+
+def read_table(path: Path, kept: dict[str, Any], **how: Any) -> pd.DataFrame:
+    """The table of a file that ``write_table`` wrote and told so much of; ``how`` is pandas'.
+
+    InputError where the file is gone, cut short or has other columns: what is told of the rest
+    would look like what is told of the whole.
+    """
+    import pandas as pd
+
+    text = path.read_bytes() if path.is_file() else b""
+    if not path.is_file():
+        what = "no such file"
+    elif not text.endswith(b"\n"):
+        what = "is cut short"
+    elif text.partition(b"\n")[0].decode("utf-8", "replace").rstrip("\r") != kept["columns"]:
+        what = "has other columns"
+    else:
+        frame = pd.read_csv(path, **how)
+        if len(frame) == kept["rows"]:
+            return frame
+        what = f"has {len(frame)} rows"
+    allowed = f"the {kept['rows']} rows that the run wrote: run it again"
+    raise InputError(what, file=str(path), allowed=allowed)
 
 
 def check_version(folder: Path, manifest: dict) -> None:
@@ -344,23 +377,25 @@ def write_products(results: Results, folder: Path) -> None:
     files = keep_inputs(results.scenario, folder)
     _write_text(folder / "scenario.resolved.yaml", resolved_yaml(results.scenario, files))
     _write_ephemerides(results, folder)
-    for attribute, name in TABLES.items():
-        frame = getattr(results, attribute)
-        if len(frame.columns):  # results made by hand may lack a table
-            rounded(frame).to_csv(folder / name, index=False, lineterminator="\n")
+    tables = {
+        name: write_table(rounded(getattr(results, attribute)), folder / name)
+        for attribute, name in TABLES.items()
+        if len(getattr(results, attribute).columns)  # results made by hand may lack a table
+    }
     gathered = GATHERED if results.scenario.accumulation is not None else ()
     if any(n.path is not None for n in results.nodes):
         gathered += ("traverse",)
     if results.scenario.sensitivity:
         gathered += ("sensitivity",)
     for attribute in ("traffic", "station_load", "named_gaps", *gathered):
-        frame = rounded(getattr(results, attribute))
-        frame.to_csv(folder / f"{attribute}.csv", index=False, lineterminator="\n")
+        name = f"{attribute}.csv"
+        tables[name] = write_table(rounded(getattr(results, attribute)), folder / name)
     _write_network(results, folder)
     if results.coverage is not None:
-        results.coverage.to_netcdf(folder / "coverage.nc", engine="h5netcdf")
+        results.coverage.to_netcdf(folder / MAPS, engine="h5netcdf")
+        tables[MAPS] = {"rows": int(results.coverage.sizes["cell"])}
     _write_json(folder / "provenance.json", results.provenance)
-    _write_json(folder / "manifest.json", results.manifest)
+    _write_json(folder / "manifest.json", results.manifest | {"tables": tables})
 
 
 def keep_inputs(scenario: Scenario, folder: Path) -> dict[str, str]:
@@ -377,7 +412,8 @@ def keep_inputs(scenario: Scenario, folder: Path) -> dict[str, str]:
         kept[name] = f"inputs/{digest}/{source.name}"
         target = folder / kept[name]
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        with contextlib.suppress(shutil.SameFileError):  # a folder's own copy, run again into it
+            shutil.copyfile(source, target)
     return kept
 
 

@@ -13,9 +13,12 @@ import pandas as pd
 
 from cislunar.products import (
     GATHERED,
+    MAPS,
     TABLES,
     check_folder,
     check_version,
+    read_manifest,
+    read_table,
     reading,
     whole_folder,
     write_products,
@@ -210,19 +213,24 @@ def load_results(folder: str | os.PathLike) -> Results:
     folder = Path(folder)
     if not (folder / "manifest.json").is_file():
         raise InputError("not a product folder", file=str(folder), allowed="a folder a run wrote")
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise InputError(
+            "not the manifest of a run, or damaged", file=str(folder / "manifest.json"),
+            allowed="the file as a run left it: run it again",
+        )  # fmt: skip
     check_folder(folder)
     with reading(folder):
-        return _read(folder)
+        return _read(folder, manifest)
 
 
-def _read(folder: Path) -> Results:
+def _read(folder: Path, manifest: dict[str, Any]) -> Results:
     from cislunar.nodes import expand_nodes
     from cislunar.scenario import load_scenario
     from cislunar.tracks import build_tracks
     from orbits.ephemeris import De440
     from orbits.exchange import read_oem
 
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     check_version(folder, manifest)
     provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     scenario = load_scenario(folder / "scenario.resolved.yaml")
@@ -233,22 +241,21 @@ def _read(folder: Path) -> Results:
         object.__setattr__(read, "name", name)
         object.__setattr__(read, "notes", provenance.get("flown", {}).get(name, {}))
         trajectories[name] = read
+    names = TABLES | {a: f"{a}.csv" for a in (*GATHERED, "sensitivity")}  # some only where asked
     tables = {
-        attribute: pd.read_csv(folder / name, keep_default_na=True)
-        if (folder / name).is_file()
-        else pd.DataFrame()  # results made by hand may have lacked it
-        for attribute, name in TABLES.items()
-        if attribute != "contacts"
+        attribute: read_table(folder / name, manifest["tables"][name])
+        if name in manifest["tables"]
+        else pd.DataFrame()
+        for attribute, name in names.items()
     }
-    for attribute in (*GATHERED, "sensitivity"):  # only where the scenario asks for them
-        path = folder / f"{attribute}.csv"
-        if path.is_file():
-            tables[attribute] = pd.read_csv(path, keep_default_na=True)
+    del tables["contacts"]  # looked at; read with words as words below
     coverage = None
-    if (folder / "coverage.nc").is_file():
+    if MAPS in manifest["tables"]:
         import xarray
 
-        with xarray.open_dataset(folder / "coverage.nc", engine="h5netcdf") as opened:
+        if not (folder / MAPS).is_file():
+            raise InputError("no such file", file=str(folder / MAPS), allowed="a map: run it again")
+        with xarray.open_dataset(folder / MAPS, engine="h5netcdf") as opened:
             coverage = opened.load()
     return Results(
         scenario=scenario,

@@ -3,6 +3,7 @@
 import filecmp
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import cislunar
-from cislunar.products import MAKER, SCHEMA_VERSION, check_folder, rounded, whole_folder
+from cislunar import cli
+from cislunar.products import (
+    MAKER,
+    MAPS,
+    SCHEMA_VERSION,
+    TABLES,
+    check_folder,
+    rounded,
+    whole_folder,
+)
 from orbits.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -160,6 +171,49 @@ def test_a_folder_of_another_version_is_refused_in_one_line(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(InputError, match="schema_version: written by another version"):
         cislunar.load_results(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "rows", "columns"])
+def test_a_table_that_is_not_whole_is_refused_in_one_line_and_the_report_left(
+    product, tmp_path, damage
+):
+    """Every table that results are read from: what is told of a part looks like the whole."""
+    _, folder = product
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    read = [*TABLES.values(), MAPS]
+    assert set(read) <= set(manifest["tables"])
+    for name in read:
+        out = tmp_path / name
+        shutil.copytree(folder, out)
+        (out / "report.en.html").write_text("the old one", encoding="utf-8")
+        whole = (out / name).read_bytes()
+        lines = whole.splitlines(keepends=True)
+        if damage == "gone":
+            (out / name).unlink()
+        elif name == MAPS:
+            (out / name).write_bytes(whole[: len(whole) // 2])
+        elif damage == "cut":
+            (out / name).write_bytes(whole[:-3])
+        elif damage == "rows":
+            (out / name).write_bytes(b"".join(lines + lines[1:2] if len(lines) < 3 else lines[:-1]))
+            if len(lines) == 1:
+                continue  # nothing but its columns: no row to lose
+        else:
+            (out / name).write_bytes(b"".join([b"other,", *lines]))
+        ended = CliRunner().invoke(cli.app, ["report", str(out), "--lang", "en"])
+        assert ended.exit_code == 2, name
+        assert ended.stderr.count("\n") == 1, name
+        assert name in ended.stderr or str(out) in ended.stderr
+        assert (out / "report.en.html").read_text(encoding="utf-8") == "the old one"
+
+
+def test_a_manifest_cut_short_is_named(product, tmp_path):
+    _, folder = product
+    shutil.copytree(folder, tmp_path / "out")
+    path = tmp_path / "out" / "manifest.json"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"manifest\.json: not the manifest of a run, or damaged"):
+        cislunar.load_results(tmp_path / "out")
 
 
 def test_columns_are_rounded_by_their_unit_not_by_its_last_word():

@@ -385,8 +385,15 @@ def test_a_roadmap_with_files_goes_anywhere_and_knows_what_they_hold(tmp_path):
     ridge.unlink()
     results = load_roadmap_results(moved)
     assert results.roadmap.digest() == digests[0]
-    (moved / "runs" / "2029-1" / "scores.csv").write_text("")
-    with pytest.raises(InputError, match="its products cannot be read"):
+    table = moved / "runs" / "2029-1" / "scores.csv"
+    whole = table.read_bytes()
+    table.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    with pytest.raises(InputError, match=r"scores\.csv: has \d+ rows; allowed: the \d+ rows"):
+        load_roadmap_results(moved)
+    assert run_roadmap(results.roadmap, moved, workers=1).manifest["starts_run"] == 1  # mended
+    assert table.read_bytes() == whole
+    table.write_text("")
+    with pytest.raises(InputError, match=r"scores\.csv: is cut short"):
         load_roadmap_results(moved)
 
 

@@ -38,8 +38,10 @@ from cislunar.products import (
     held,
     keep_inputs,
     read_manifest,
+    read_table,
     reading,
     rounded,
+    write_table,
     write_whole,
 )
 from cislunar.ranging import Ranging, find_ranging
@@ -348,9 +350,8 @@ def _run_and_write(roadmap: Roadmap, year: int, number: int, runs: Path, digest:
     part = runs / f".{year}-{number}.{uuid.uuid4().hex[:8]}.part"
     part.mkdir()
     try:
-        for name, table in tables.items():
-            table.to_csv(part / f"{name}.csv", index=False, lineterminator="\n")
-        _write_json(part / "done.json", {"sha256": digest})
+        told = {name: write_table(table, part / f"{name}.csv") for name, table in tables.items()}
+        _write_json(part / "done.json", {"sha256": digest, "tables": told})
         for path in [*part.iterdir(), part]:
             flush(path)
         part.rename(runs / f"{year}-{number}")
@@ -360,11 +361,22 @@ def _run_and_write(roadmap: Roadmap, year: int, number: int, runs: Path, digest:
 
 
 def _done(runs: Path, year: int, number: int) -> str | None:
+    """The digest of the roadmap that a start was done of; None where not all of it is there."""
     try:
-        told = json.loads((runs / f"{year}-{number}" / "done.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        place = runs / f"{year}-{number}"
+        _start_tables(place, number)
+        return json.loads((place / "done.json").read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    return told.get("sha256")
+
+
+def _start_tables(place: Path, number: int) -> dict[str, pd.DataFrame]:
+    """The tables of one start as they were written. InputError where one is damaged."""
+    told = json.loads((place / "done.json").read_text(encoding="utf-8"))["tables"]
+    return {
+        name: read_table(place / f"{name}.csv", told[name], dtype={"run": "str"})
+        for name in (TABLES if number else ("options",))
+    }
 
 
 def gather(roadmap: Roadmap, folder: Path) -> RoadmapResults:
@@ -376,8 +388,8 @@ def gather(roadmap: Roadmap, folder: Path) -> RoadmapResults:
         place = folder / RUNS / f"{year}-{number}"
         if not (place / "done.json").is_file():
             raise InputError(f"the start {year}-{number} is not done", file=str(folder))
-        for name in TABLES if number else ("options",):
-            read[name].append(pd.read_csv(place / f"{name}.csv", dtype={"run": "str"}))
+        for name, table in _start_tables(place, number).items():
+            read[name].append(table)
     tables: dict[str, Any] = {
         name: pd.concat([t for t in parts if len(t)] or parts, ignore_index=True)
         for name, parts in read.items()
