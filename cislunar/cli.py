@@ -508,6 +508,9 @@ def main() -> None:
     except KeyboardInterrupt:
         say("interrupted")
         sys.exit(INTERRUPTED)
+    finally:
+        if hasattr(signal, "setitimer"):  # one still set would kill an interpreter that is ending
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
 def _interrupt(_number: int, frame: FrameType | None) -> None:

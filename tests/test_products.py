@@ -152,6 +152,19 @@ def test_an_interrupt_waits_for_an_import_to_end(tmp_path):
     assert ended.returncode == 130
 
 
+def test_an_interrupt_put_off_past_the_end_kills_nothing(monkeypatch):
+    """The interpreter gives signals back their own effect as it ends: an alarm's is death."""
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGALRM)}
+    monkeypatch.setattr(cli, "app", lambda prog_name: signal.setitimer(signal.ITIMER_REAL, 60.0))
+    try:
+        cli.main()
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("after_s", [1.5, 4.0, 6.5])
 def test_killed_at_any_moment_a_run_leaves_all_or_nothing(tmp_path, after_s):
     process = subprocess.Popen(
