@@ -21,12 +21,12 @@ from cislunar.contacts import ContactPlan, plan_contacts
 from cislunar.contention import Contended, contend, navigating
 from cislunar.links import close_links
 from cislunar.nodes import Node
+from cislunar.options.proposal import Proposal, propose
+from cislunar.options.reruns import Reruns
 from cislunar.positioning import PositioningResult, score_positioning
 from cislunar.products import MAKER, SCHEMA_VERSION, naif_ids
 from cislunar.progress import Progress
-from cislunar.proposal import Proposal, propose
 from cislunar.ranging import find_ranging, map_signals, signal_rows
-from cislunar.reruns import Reruns
 from cislunar.results import Results
 from cislunar.scenario import Scenario, resolved_yaml
 from cislunar.sensitivity import STEPS, sensitivity_frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cislunar.economics import COMPARED, PROJECT_YEARS
+from cislunar.options.economics import COMPARED, PROJECT_YEARS
 from cislunar.schema import Asset
 
 if TYPE_CHECKING:

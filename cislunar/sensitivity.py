@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from cislunar.access import find_access
 from cislunar.links import close_links
 from cislunar.nodes import Node
+from cislunar.options.reruns import rescored
 from cislunar.ranging import find_ranging
-from cislunar.reruns import rescored
 from cislunar.schema import Need
 from cislunar.situation import Situation
 from orbits.intervals import Intervals

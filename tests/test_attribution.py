@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cislunar.attribution import shapley_exact, shares
-from cislunar.subsets import explore
+from cislunar.options.attribution import shapley_exact, shares
+from cislunar.options.subsets import explore
 from orbits.errors import InputError
 from orbits.intervals import Intervals
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cislunar.branching import ALIKE_H, Game, prove_best
-from cislunar.covering import Rules, best_set, pieces_of
+from cislunar.options.branching import ALIKE_H, Game, prove_best
+from cislunar.options.covering import Rules, best_set, pieces_of
 from orbits.intervals import Intervals
 
 HOURS = 24  # pieces of time, each of an hour

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cislunar.covering import (
+from cislunar.options.covering import (
     Piece,
     Rules,
     Way,

@@ -3,7 +3,7 @@
 import pytest
 
 from cislunar import catalog
-from cislunar.economics import (
+from cislunar.options.economics import (
     COMPARED,
     PROJECT_YEARS,
     cash_frame,
@@ -12,7 +12,7 @@ from cislunar.economics import (
     shares_by_year_frame,
     years_of,
 )
-from cislunar.options import read_option
+from cislunar.options.option import read_option
 
 
 def station(name="s", start="2030-04-01", life=2, **more):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cislunar.fill import (
+from cislunar.options.fill import (
     Evaluator,
     choose_portfolio,
     option_additions,

@@ -3,7 +3,7 @@
 import pytest
 
 import cislunar
-from cislunar.independence import ALONE
+from cislunar.options.independence import ALONE
 from cislunar.policy_cases import with_policy
 
 NEEDS = [
@@ -111,7 +111,7 @@ def test_without_a_partner_is_the_run_without_its_nodes(scenario, results, case,
 
 
 def test_options_on_their_own_are_runs_of_japan_alone_with_them(scenario, results):
-    from cislunar.options import add_options
+    from cislunar.options.option import add_options
 
     table = results.independence_options.set_index("option")
     assert set(table.index) == {"", "dish", "relay"}

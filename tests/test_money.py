@@ -10,7 +10,7 @@ import re
 import pytest
 
 from cislunar import catalog
-from cislunar.economics import COMPARED
+from cislunar.options.economics import COMPARED
 from cislunar.provenance import money_records, price_basis
 
 COSTS, UNITS, OPTIONS = (catalog.load(k) for k in ("costs", "cost-units", "options"))

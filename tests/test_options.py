@@ -4,7 +4,7 @@ import pytest
 
 import cislunar
 from cislunar.nodes import expand_nodes
-from cislunar.options import (
+from cislunar.options.option import (
     add_option,
     add_options,
     node_tags,

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from cislunar import catalog
-from cislunar.economics import cash_frame
-from cislunar.options import read_option
-from cislunar.outlook import Risks, catalogue_risks, outlook_frame
+from cislunar.options.economics import cash_frame
+from cislunar.options.option import read_option
+from cislunar.options.outlook import Risks, catalogue_risks, outlook_frame
 
 NONE = Risks((0.0, 0.0, 0.0), {"spacecraft": 0.0, "assets": 0.0, "ground_stations": 0.0})
 

@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 
 import cislunar
-from cislunar import attribution, pipeline, portfolio
-from cislunar.covering import Rules, best_set, greedy_set, hours_of, pieces_of
-from cislunar.options import add_options, read_option
-from cislunar.pool import WholePool
-from cislunar.pool_value import PoolValue
-from cislunar.proposal import propose
+from cislunar import pipeline
+from cislunar.options import attribution, portfolio
+from cislunar.options.covering import Rules, best_set, greedy_set, hours_of, pieces_of
+from cislunar.options.option import add_options, read_option
+from cislunar.options.pool import WholePool
+from cislunar.options.pool_value import PoolValue
+from cislunar.options.proposal import propose
 from cislunar.schema import Attribution
 from cislunar.text import Text
 

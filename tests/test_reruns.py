@@ -8,10 +8,10 @@ from cislunar.access import find_access
 from cislunar.comms import score_comms
 from cislunar.contacts import plan_contacts
 from cislunar.links import close_links
-from cislunar.options import add_options
+from cislunar.options.option import add_options
+from cislunar.options.reruns import Reruns
 from cislunar.positioning import positioning_need, score_positioning
 from cislunar.ranging import find_ranging
-from cislunar.reruns import Reruns
 from cislunar.situation import Situation, in_service
 from cislunar.tracks import build_tracks, time_grid
 from cislunar.trajectories import build_trajectories

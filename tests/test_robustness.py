@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cislunar.options import read_option
-from cislunar.robustness import robustness
+from cislunar.options.option import read_option
+from cislunar.options.robustness import robustness
 from orbits.errors import InputError
 
 

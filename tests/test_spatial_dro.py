@@ -8,7 +8,7 @@ import cislunar
 from cislunar import catalog
 from cislunar.checks import check_scenario
 from cislunar.nodes import expand_nodes
-from cislunar.options import add_option
+from cislunar.options.option import add_option
 from cislunar.trajectories import build_trajectories
 from orbits.correct import fly
 from orbits.cr3bp import EARTH_MOON

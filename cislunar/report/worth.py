@@ -7,7 +7,7 @@ from typing import Any
 
 from cislunar import catalog
 from cislunar import display as fmt
-from cislunar.economics import COMPARED
+from cislunar.options.economics import COMPARED
 from cislunar.plots.bars import option_label
 from cislunar.provenance import price_basis
 from cislunar.report.cells import Cell, Row, head, number

@@ -37,8 +37,8 @@ COLUMNS = {  # where the columns of a table are told
     "positioning_accuracy": ("cislunar.positioning", "ACCURACY_COLUMNS"),
     "positioning_tolerance": ("cislunar.tolerance", "COLUMNS"),
     "gaps": ("cislunar.gaps", "GAP_COLUMNS"),
-    "fills": ("cislunar.fill", "FILL_COLUMNS"),
-    "portfolio": ("cislunar.fill", "PORTFOLIO_COLUMNS"),
+    "fills": ("cislunar.options.fill", "FILL_COLUMNS"),
+    "portfolio": ("cislunar.options.fill", "PORTFOLIO_COLUMNS"),
     "contacts": ("cislunar.contacts", "COLUMNS"),
     "access": ("cislunar.access", "FRAME_COLUMNS"),
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cislunar.subsets import DECIDED_S
+from cislunar.options.subsets import DECIDED_S
 from orbits.intervals import Intervals
 
 

@@ -12,7 +12,7 @@ from cislunar.contacts import contact_table, plan_contacts
 from cislunar.contention import contend, navigating
 from cislunar.gaps import unserved_seconds
 from cislunar.nodes import nodes_of
-from cislunar.options import add_options
+from cislunar.options.option import add_options
 from cislunar.positioning import PositioningResult, score_positioning
 from cislunar.situation import Memory, Situation, extended
 from cislunar.trajectories import build_trajectories

@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cislunar.economics import YEAR_DAYS, fiscal_year, service_days, year_of_day, year_start_day
-from cislunar.options import Option
-from cislunar.robustness import triangular
+from cislunar.options.economics import (
+    YEAR_DAYS,
+    fiscal_year,
+    service_days,
+    year_of_day,
+    year_start_day,
+)
+from cislunar.options.option import Option
+from cislunar.options.robustness import triangular
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cislunar.options import (
+from cislunar.options.option import (
     Option,
     add_option,
     add_options,

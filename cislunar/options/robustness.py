@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cislunar.options import Option
+from cislunar.options.option import Option
 from orbits.errors import InputError
 
 

@@ -19,8 +19,8 @@ from cislunar.candidates import need_of
 from cislunar.comms import score_comms
 from cislunar.contact_table import ContactTable, table_of
 from cislunar.losses import SUPPLY, nation_members
-from cislunar.open_fixes import OpenFixes
-from cislunar.options import Option, requirements_of
+from cislunar.options.open_fixes import OpenFixes
+from cislunar.options.option import Option, requirements_of
 from orbits.intervals import Intervals
 
 if TYPE_CHECKING:

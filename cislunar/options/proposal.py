@@ -12,19 +12,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cislunar.economics import YEARLY_COLUMNS, cash_frame, economics_frame, shares_by_year_frame
-from cislunar.fill import Evaluator, by_place_frame, choose_portfolio, portfolio_frame, rank_options
-from cislunar.independence import OPTION_COLUMNS, alone_frame, independence_frame
-from cislunar.options import node_tags, read_option
-from cislunar.outlook import (
+from cislunar.options.economics import (
+    YEARLY_COLUMNS,
+    cash_frame,
+    economics_frame,
+    shares_by_year_frame,
+)
+from cislunar.options.fill import (
+    Evaluator,
+    by_place_frame,
+    choose_portfolio,
+    portfolio_frame,
+    rank_options,
+)
+from cislunar.options.independence import OPTION_COLUMNS, alone_frame, independence_frame
+from cislunar.options.option import node_tags, read_option
+from cislunar.options.outlook import (
     Filled,
     best_under_overruns,
     catalogue_risks,
     outlook_frame,
     units_of,
 )
-from cislunar.pool import WholePool
-from cislunar.portfolio import (
+from cislunar.options.pool import WholePool
+from cislunar.options.portfolio import (
     Worth,
     attribute,
     attribute_all,
@@ -33,7 +44,7 @@ from cislunar.portfolio import (
     frontier_frame,
     prove,
 )
-from cislunar.reruns import Rerun, Reruns
+from cislunar.options.reruns import Rerun, Reruns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -230,7 +241,7 @@ def _whole(reruns: Reruns, failed: frozenset[str]) -> WholePool | None:
 def _greedy(chosen, fills, money, options, asked, days, independence) -> Proposal:
     import pandas as pd
 
-    from cislunar.portfolio import ATTRIBUTION_COLUMNS, FRONTIER_COLUMNS
+    from cislunar.options.portfolio import ATTRIBUTION_COLUMNS, FRONTIER_COLUMNS
 
     pool = {o.id: o for o in options}
     names = chosen["option"].tolist()

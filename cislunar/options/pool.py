@@ -17,8 +17,8 @@ import numpy as np
 from cislunar.comms import score_comms
 from cislunar.contact_table import ContactTable
 from cislunar.contacts import contact_table
-from cislunar.open_fixes import OpenFixes
-from cislunar.options import add_every, option_groups
+from cislunar.options.open_fixes import OpenFixes
+from cislunar.options.option import add_every, option_groups
 from cislunar.ranging import is_receiver, separation_km
 from cislunar.situation import Memory, Situation, extended
 from orbits.ephemeris import De440

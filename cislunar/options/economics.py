@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cislunar.attribution import Shares, shares
-from cislunar.options import Option
+from cislunar.options.attribution import Shares, shares
+from cislunar.options.option import Option
 
 if TYPE_CHECKING:
     import pandas as pd

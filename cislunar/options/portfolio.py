@@ -1,8 +1,8 @@
 """The best set of options for a budget, out of all sets, and how it grows with the budget.
 
-The best set of the whole pool is found and proved by ``cislunar.branching``. Its options, and those
-that fill most by themselves, are the ones that matter: what every set of them fills is known
-(``cislunar.subsets``), and the frontier and the shares are read from that.
+The best set of the whole pool is found and proved by ``branching``. Its options, and those that
+fill most by themselves, are the ones that matter: what every set of them fills is known
+(``subsets``), and the frontier and the shares are read from that.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cislunar.attribution import Shares, shares
-from cislunar.branching import Game, Proof, prove_best
-from cislunar.options import Option, option_groups, requirements_of
-from cislunar.pool_value import PoolValue
-from cislunar.subsets import DECIDED_S, Explored, explore
+from cislunar.options.attribution import Shares, shares
+from cislunar.options.branching import Game, Proof, prove_best
+from cislunar.options.option import Option, option_groups, requirements_of
+from cislunar.options.pool_value import PoolValue
+from cislunar.options.subsets import DECIDED_S, Explored, explore
 
 if TYPE_CHECKING:
     import pandas as pd
