@@ -197,7 +197,7 @@ def _gaps(
 
 
 def _coverage(situation: Situation, plan: ContactPlan):
-    from cislunar.coverage import map_coverage
+    from cislunar.coverage.maps import map_coverage
 
     scenario, nodes = situation.scenario, situation.nodes
     if not scenario.regions:

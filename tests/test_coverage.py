@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cislunar import cell_dop
-from cislunar.coverage import (
+from cislunar.coverage import cell_dop
+from cislunar.coverage.grid import around
+from cislunar.coverage.maps import (
     DEFINITIONS,
     Signal,
     cell_dops,
@@ -24,7 +25,6 @@ from cislunar.coverage import (
     unit_vectors,
 )
 from cislunar.dop import dop
-from cislunar.grid import around
 from cislunar.schema import Region
 from orbits.epoch import Epoch
 from orbits.intervals import Intervals
@@ -406,7 +406,7 @@ def test_the_dataset_is_the_contracts(tmp_path):
 
 
 def test_limits_heights_and_rules_reach_the_dataset():
-    from cislunar.figures_of_merit import area_statistics, satisfied_area_frac
+    from cislunar.coverage.figures_of_merit import area_statistics, satisfied_area_frac
 
     low = FakeRegion("low", latitude_max_deg=-30.0, cell_count=48)
     high = Region(name="high", cell_count=48, height_m=100e3, min_elevation_deg=-10.0)

@@ -105,7 +105,7 @@ def test_maps_say_what_loops_over_elevations_say(evidence):
 
 def test_a_polygon_is_the_meet_of_its_sides(evidence):
     """Convex polygons about both poles and the date line: every side's half of the sphere."""
-    from cislunar.map_cells import region_mask
+    from cislunar.coverage.cells import region_mask
     from cislunar.schema import Region
 
     rng = np.random.default_rng(3)

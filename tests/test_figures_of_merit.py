@@ -10,8 +10,7 @@ import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cislunar.coverage import cell_fixes, cell_views, region_cells, region_mask, unit_vectors
-from cislunar.figures_of_merit import (
+from cislunar.coverage.figures_of_merit import (
     DEFINITIONS,
     EDGE_GAPS,
     area_statistics,
@@ -20,6 +19,7 @@ from cislunar.figures_of_merit import (
     satisfied,
     satisfied_area_frac,
 )
+from cislunar.coverage.maps import cell_fixes, cell_views, region_cells, region_mask, unit_vectors
 from cislunar.ranging import Signal
 from cislunar.schema import Region
 from orbits.errors import InputError

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cislunar.healpix import cells_at, centres_deg, corners_deg
+from cislunar.coverage.healpix import cells_at, centres_deg, corners_deg
 
 
 @pytest.mark.parametrize("nside", [1, 2, 8, 64])
@@ -37,7 +37,7 @@ def test_cells_are_those_of_astropy_healpix(nside):
 def test_maps_do_not_load_astropy():
     code = (
         "import sys; from types import SimpleNamespace\n"
-        "from cislunar.healpix import centres_deg\n"
+        "from cislunar.coverage.healpix import centres_deg\n"
         "centres_deg(4, [0, 1]); sys.exit('astropy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

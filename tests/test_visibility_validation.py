@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cislunar.coverage import cell_views, unit_vectors
-from cislunar.figures_of_merit import figures_of
-from cislunar.grid import cosine_thresholds
+from cislunar.coverage.figures_of_merit import figures_of
+from cislunar.coverage.grid import cosine_thresholds
 from orbits.ephemeris import De440
 from orbits.epoch import Epoch
 from orbits.frames import rotation

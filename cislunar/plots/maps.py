@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from cislunar.healpix import cells_at, centres_deg, corners_deg
+from cislunar.coverage.healpix import cells_at, centres_deg, corners_deg
 from cislunar.plots import projection, style
 from cislunar.text import Text
 

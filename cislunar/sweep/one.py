@@ -42,7 +42,7 @@ def compute(trade: Trade, scenario) -> Any:
         return pipeline.run(scenario, workers=1, quiet=True)
 
     from cislunar import catalog
-    from cislunar.coverage import MOST_THREADS, map_coverage
+    from cislunar.coverage.maps import MOST_THREADS, map_coverage
     from cislunar.ranging import map_signals
     from cislunar.situation import in_service
     from cislunar.tracks import build_tracks

@@ -202,7 +202,7 @@ class Metric(Record):
                     "how",
                 )
             if table == "coverage":
-                from cislunar.figures_of_merit import DEFINITIONS
+                from cislunar.coverage.figures_of_merit import DEFINITIONS
 
                 if column not in (*DEFINITIONS, "positioning_served_frac"):
                     raise refuse(

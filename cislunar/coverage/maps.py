@@ -5,7 +5,7 @@ above it, with the region's elevation mask. A spacecraft covers a cell while it 
 operator shares with the map's user, and it stands above the mask; whether a link closes is left to
 the assets' own scores. Every figure is taken at the grid instants, each standing for one step:
 gaps are multiples of it. All cells of a region have the same area, so a plain mean over them is an
-area mean; ``cislunar.figures_of_merit`` has the definitions and the statistics over an area.
+area mean; ``figures_of_merit`` has the definitions and the statistics over an area.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cislunar import cell_dop, grid
 from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
-from cislunar.figures_of_merit import (
+from cislunar.coverage import cell_dop, grid
+from cislunar.coverage.cells import Cells, region_cells, region_mask, unit_vectors
+from cislunar.coverage.figures_of_merit import (
     DEFINITIONS,
     EMPTY_WITHOUT_FIX,
     EMPTY_WITHOUT_REVISIT,
@@ -30,8 +31,7 @@ from cislunar.figures_of_merit import (
     check_edge_gaps,
     gap_statistics,
 )
-from cislunar.grid import NEVER, cosine_thresholds
-from cislunar.map_cells import Cells, region_cells, region_mask, unit_vectors
+from cislunar.coverage.grid import NEVER, cosine_thresholds
 from cislunar.ranging import Signal
 from orbits.constants import DEG, MOON_RADIUS_KM
 from orbits.errors import InputError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cislunar.healpix import centres_deg
+from cislunar.coverage.healpix import centres_deg
 from orbits.constants import DEG, MOON_RADIUS_KM
 from orbits.errors import InputError
 

@@ -14,8 +14,8 @@ import math
 
 import numpy as np
 
+from cislunar.coverage.grid import around
 from cislunar.dop_kernels import GDOP_LIMIT, MIN_SOURCES, NEAREST_KM, SUMS, TILE, solve_tile
-from cislunar.grid import around
 from orbits.compiled import njit
 
 FIXES, SERVED, GDOP, PDOP, HDOP, VDOP, TDOP, GDOP_WORST = range(8)  # columns of ``sweep_dop``
