@@ -264,10 +264,16 @@ class Resolver:
         elif not isinstance(file, (str, Path)):
             self.fault(key, f"{show(file)} is not a path", "a file name")
         else:
-            try:
-                entry["path"] = read_waypoints(self._absolute(file, key))
-            except InputError as fault:
-                self.fault(key, f"{fault.file}: {fault.what}", str(fault.allowed))
+            before = len(self.faults)
+            where = self._absolute(file, key)
+            if len(self.faults) == before:  # a file that may not be named is not opened either
+                try:
+                    entry["path"] = read_waypoints(where)
+                except InputError as fault:
+                    self.fault(key, f"{fault.file}: {fault.what}", str(fault.allowed))
+        if entry.get("path") is None:  # told above: that its place is missing too is no news
+            for name in ("latitude_deg", "longitude_deg"):
+                entry.setdefault(name, 0.0)
 
     def _absolute(self, path: str | Path, key: str) -> str:
         # what a program says itself is its own affair; a file may come from anyone

@@ -84,6 +84,19 @@ def test_files_elsewhere_are_refused_in_one_line_unless_allowed(rooms, name):
             load_scenario(path)
 
 
+@pytest.mark.parametrize("name", ["../secret.txt", "/etc/passwd", "link.txt", "a\0b", "a" * 5000])
+def test_waypoints_elsewhere_are_not_even_opened(rooms, name, monkeypatch):
+    from cislunar import paths
+
+    monkeypatch.setattr(paths, "read_waypoints", lambda file: pytest.fail(f"{file} was opened"))
+    path = rooms / "in" / "s.yaml"
+    path.write_text(f"{HEAD}assets: [{{name: a, path_file: {json.dumps(name)}}}]\n")
+    with pytest.raises(InputError, match=r"s\.yaml: assets\.0\.path_file: ") as caught:
+        load_scenario(path)
+    assert len(getattr(caught.value, "lines", [str(caught.value)])) == 1
+    assert "root:" not in str(caught.value)
+
+
 def test_the_command_allows_them_when_asked(rooms):
     path = str(site("../secret.txt", rooms / "in"))
     refused = CliRunner().invoke(app, ["check", path])
