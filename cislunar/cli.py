@@ -221,10 +221,12 @@ def _check_trade(file: Path) -> bool:
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="scenario file (YAML)", metavar="FILE.yaml")],
+    file: Annotated[
+        Path, typer.Argument(help="scenario, trade or roadmap file (YAML)", metavar="FILE.yaml")
+    ],
     allow_outside: Outside = False,
 ) -> None:
-    """Validates a scenario or a roadmap and runs nothing."""
+    """Validates a scenario, a trade or a roadmap and runs nothing."""
     with exit_codes():
         if _check_trade(file):
             return
@@ -444,12 +446,18 @@ def catalog_list(
 @catalog_app.command("show")
 def catalog_show(
     name: Annotated[str, typer.Argument(help="id of a record", metavar="NAME")],
+    kind: Annotated[
+        str | None, typer.Option(help="of this kind, where several have the name")
+    ] = None,
 ) -> None:
     """Prints one record with its confidence and sources."""
     with exit_codes():
         from cislunar import catalog
 
-        print(catalog.describe(catalog.find(name)))
+        print(catalog.describe(catalog.find(name, kind)))
+        others = [k for k in catalog.kinds_of(name)[1:] if kind is None]
+        if others:
+            say(f"remark: another {name!r} with --kind {' or --kind '.join(others)}")
 
 
 @app.command()

@@ -6,9 +6,11 @@ import math
 import re
 
 import pytest
+from typer.testing import CliRunner
 
 from cislunar import catalog
 from cislunar.checks import check_scenario
+from cislunar.cli import app
 from cislunar.provenance import money_records
 from cislunar.scenario import Scenario
 from orbits.errors import InputError
@@ -282,3 +284,22 @@ def test_every_flying_relay_can_reach_a_station_of_its_group():
             for i in ids(s["terminals"])
         }  # fmt: skip
         assert any(set(t["pairs_with"]) & there for t in mine), name
+
+
+def test_a_name_of_several_kinds_says_so_and_each_can_be_shown():
+    """The region of a demand phase hid its needs."""
+    first = CliRunner().invoke(app, ["catalog", "show", "scan-phase-2"])
+    assert "kind: regions" in first.stdout
+    assert (
+        first.stderr == "remark: another 'scan-phase-2' with --kind needs or --kind requirements\n"
+    )
+    asked = CliRunner().invoke(app, ["catalog", "show", "scan-phase-2", "--kind", "needs"])
+    assert "kind: needs" in asked.stdout
+    assert asked.stderr == ""
+    for words, told in (
+        (["misasa", "--kind", "needs"], "'misasa' is not one of the needs; allowed: see"),
+        (["misasa", "--kind", "station"], "'station' is not a kind of record; allowed: relays,"),
+    ):
+        refused = CliRunner().invoke(app, ["catalog", "show", *words])
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+        assert told in refused.stderr

@@ -17,8 +17,8 @@ from cislunar.catalog.supply import CASES, SUPPLY, serves, service_dates
 from orbits.errors import InputError
 
 __all__ = [
-    "CASES", "SUPPLY", "describe", "find", "get", "in_service", "kinds", "load", "names", "near",
-    "operator_nations", "service_dates",
+    "CASES", "SUPPLY", "describe", "find", "get", "in_service", "kinds", "kinds_of", "load",
+    "names", "near", "operator_nations", "service_dates",
 ]  # fmt: skip
 
 _FOLDER = Path(__file__).parent
@@ -144,16 +144,31 @@ def operator_nations() -> dict[str, str]:
     return {operator: codes.most_common(1)[0][0] for operator, codes in sorted(seen.items())}
 
 
-def find(name: str) -> dict[str, Any]:
+def kinds_of(name: str) -> tuple[str, ...]:
+    """The kinds that have a record called ``name``, in the order of search.
+
+    >>> kinds_of("scan-phase-2")
+    ('regions', 'needs', 'requirements')
+    """
+    return tuple(kind for kind in _FILES if name in _read(kind))
+
+
+def find(name: str, kind: str | None = None) -> dict[str, Any]:
     """The record called ``name`` of any kind (a copy) with its ``kind``; InputError if none.
 
-    >>> find("queqiao-2")["kind"]
-    'relays'
+    Of several kinds the first in the order of search, or the one asked for.
+
+    >>> find("queqiao-2")["kind"], find("scan-phase-2", "needs")["kind"]
+    ('relays', 'needs')
     """
-    for kind in _FILES:
-        record = get(kind, name)
+    if kind is not None and name not in load(kind):
+        raise InputError(
+            f"{name!r} is not one of the {kind}", value=name, allowed=near(name, names(kind))
+        )
+    for one in _FILES if kind is None else (kind,):
+        record = get(one, name)
         if record is not None:
-            return {"kind": kind, **{k: v for k, v in record.items() if k != "kind"}, **(
+            return {"kind": one, **{k: v for k, v in record.items() if k != "kind"}, **(
                 {"record_kind": record["kind"]} if "kind" in record else {}
             )}  # fmt: skip
     everything = [n for kind in _FILES for n in _read(kind)]
