@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orbits.epoch import Epoch
+from orbits.epoch import Epoch, seconds_past
 from orbits.errors import InputError, SpanError
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ class TemporalNetwork:
     def at(self, instant) -> networkx.DiGraph:
         """The graph at one instant: for each pair in contact then, the contact of highest rate.
 
-        ``instant``: ISO text with scale, an ``Epoch``, or seconds past the plan's epoch; SpanError
+        ``instant``: ISO text with scale, an ``Epoch``, seconds past the plan's epoch, or
+        astropy's ``Time`` or ``Quantity``; SpanError
         outside the span (its end included). All nodes are there, in contact or not.
         """
         import networkx
@@ -155,13 +156,15 @@ class TemporalNetwork:
         return pd.DataFrame(rows).sort_values("start_s", ignore_index=True)
 
     def seconds(self, instant) -> float:
-        """An instant (text, Epoch or seconds) as seconds past the plan's epoch, within the span."""
+        """An instant as seconds past the plan's epoch, within the span; kinds as for ``at``."""
         if isinstance(instant, str):
             instant = Epoch.parse(instant)
         if isinstance(instant, Epoch):
             if self.epoch is None:
                 raise InputError("this plan has no epoch: give seconds from its start")
             instant = instant - self.epoch
+        elif self.epoch is not None:
+            instant = seconds_past(self.epoch, instant)
         t_s = float(instant)
         if not 0.0 <= t_s <= self.span_s:
             raise SpanError(

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from orbits.trajectory import Trajectory
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Results:
     """The outcome of one scenario; tables are pandas DataFrames with the product files' columns."""
 
@@ -189,6 +189,13 @@ class Results:
 
                 write_report(self, work, tuple(languages), self.scenario.outputs.formats)
         return Path(folder)
+
+    def __repr__(self) -> str:
+        return (
+            f"Results({self.scenario.name}: {len(self.nodes)} nodes, {len(self.plan)} contacts, "
+            f"{len(self.gaps)} gaps over {self.scenario.duration_days:g} days from "
+            f"{self.scenario.start.utc_text()})"
+        )
 
     def _repr_html_(self) -> str:
         title = self.scenario.name

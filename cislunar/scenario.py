@@ -106,6 +106,20 @@ class Scenario(Record):
     )
     outputs: Outputs = key("reports to write", Outputs())
 
+    def __repr__(self) -> str:
+        counts = (
+            (len(self.spacecraft) + sum(c.planes * c.per_plane for c in self.constellations),
+             "spacecraft"),
+            (len(self.ground_stations), "Earth stations"), (len(self.assets), "lunar assets"),
+            (len(self.options), "options"),
+        )  # fmt: skip
+        return (
+            f"Scenario({self.name}: {', '.join(f'{n} {what}' for n, what in counts)}, "
+            f"{self.duration_days:g} days from {self.epoch}, {self.fidelity})"
+        )
+
+    __str__ = __repr__
+
     def __init__(self, _origin: tuple[Path, str | None] | None = None, /, **data: Any):
         folder, file = _origin or (Path.cwd(), None)
         resolver = Resolver(data, folder, file)

@@ -18,7 +18,7 @@ from weakref import finalize
 import numpy as np
 
 from orbits.constants import DAY_S
-from orbits.epoch import Epoch
+from orbits.epoch import Epoch, seconds_past
 from orbits.errors import InputError, SpanError
 
 GRANULE_S = 4 * DAY_S
@@ -178,11 +178,11 @@ class De440:
     def state(self, target: str, centre: str, epoch: Epoch, t_s) -> np.ndarray:
         """States (..., 6) in km and km/s on ICRF axes of ``target`` from ``centre``, geometric.
 
-        ``t_s`` are TDB seconds past ``epoch``. Raises SpanError outside 1900 to 2050 and
-        InputError for a body that is not in ``BODIES``.
+        ``t_s`` are TDB seconds past ``epoch`` (or astropy's ``Quantity`` or ``Time``). Raises
+        SpanError outside 1900 to 2050 and InputError for a body that is not in ``BODIES``.
         """
-        check_span(epoch, t_s)
-        t = np.asarray(t_s, dtype=float)
+        t = np.asarray(seconds_past(epoch, t_s), dtype=float)
+        check_span(epoch, t)
         if not _LEAST <= t.size <= _MOST:
             return self._state(target, centre, epoch, t)
         # orbits flown over one span ask for the same bodies at the same instants
@@ -222,8 +222,8 @@ class De440:
 
         PA = R3(psi) R1(theta) R3(phi) ICRF; the third angle is continuous (not wrapped).
         """
-        check_span(epoch, t_s)
-        t = np.asarray(t_s, dtype=float)
+        t = np.asarray(seconds_past(epoch, t_s), dtype=float)
+        check_span(epoch, t)
         jd1, jd2 = epoch.jd_tdb
         angles, rates = self._orientation.compute(jd1, jd2 + t.ravel() / DAY_S)
         return angles.T.reshape(*t.shape, 3), rates.T.reshape(*t.shape, 3)

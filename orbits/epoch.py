@@ -213,3 +213,31 @@ def _from_calendar(scale, year, month, day, hour, minute, second):
         if scale in ("UTC", "TT"):
             jd2 = jd2 + _tdb_minus_tt_s(jd1, jd2) / DAY_S
     return float(jd1), float(jd2)
+
+
+def in_unit(value: Any, unit: str) -> Any:
+    """A number or array in ``unit`` (astropy's name) of a ``Quantity``; plain numbers as they are.
+
+    Raises InputError when the quantity is of another kind.
+
+    >>> in_unit(3.0, "km")
+    3.0
+    """
+    if not hasattr(value, "to_value"):
+        return value
+    try:
+        return value.to_value(unit)
+    except Exception as fault:  # astropy's UnitConversionError, without importing astropy
+        raise InputError(f"{value} cannot be given in {unit}", value=value) from fault
+
+
+def seconds_past(epoch: Epoch, when: Any):
+    """Seconds past ``epoch`` of numbers (s), a ``Quantity`` of time, or a ``Time`` of any shape.
+
+    Whatever takes seconds from a notebook asks here: numpy would drop a unit without a word.
+    """
+    if not hasattr(when, "tdb"):
+        return in_unit(when, "s")
+    jd1, jd2 = epoch.jd_tdb
+    tdb = when.tdb
+    return ((tdb.jd1 - jd1) + (tdb.jd2 - jd2)) * DAY_S

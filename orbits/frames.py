@@ -26,7 +26,7 @@ import numpy as np
 
 from orbits.constants import DAY_S, DEG
 from orbits.ephemeris import FIRST_S, LAST_S, Ephemeris
-from orbits.epoch import Epoch
+from orbits.epoch import Epoch, seconds_past
 from orbits.errors import InputError
 
 CENTRES = {
@@ -270,14 +270,18 @@ def rotation(axes: str, epoch: Epoch, t_s, ephemeris: Ephemeris) -> np.ndarray:
 
     Raises InputError for an unknown frame, SpanError outside the ephemerides.
     """
-    return _build(axes, epoch, np.asarray(t_s, dtype=float), ephemeris, False)[0]
+    return _build(axes, epoch, np.asarray(seconds_past(epoch, t_s), dtype=float), ephemeris, False)[
+        0
+    ]
 
 
 def rotation_and_rate(
     axes: str, epoch: Epoch, t_s, ephemeris: Ephemeris
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotations (..., 3, 3) from ICRF axes, and their time derivatives (..., 3, 3) in 1/s."""
-    matrix, rate = _build(axes, epoch, np.asarray(t_s, dtype=float), ephemeris, True)
+    matrix, rate = _build(
+        axes, epoch, np.asarray(seconds_past(epoch, t_s), dtype=float), ephemeris, True
+    )
     assert rate is not None
     return matrix, rate
 
@@ -306,7 +310,8 @@ def transform(
     """States (..., 6) in km and km/s of ``from_frame``, expressed in ``to_frame``.
 
     Centres are shifted and velocities are relative to each frame's own (turning) axes. ``t_s``
-    broadcasts against the leading shape of ``states``. Raises InputError, SpanError.
+    broadcasts against the leading shape of ``states``; astropy's ``Quantity`` and ``Time`` serve
+    too. Raises InputError, SpanError.
 
     >>> from orbits.ephemeris import De440
     >>> from orbits.epoch import Epoch
@@ -320,7 +325,7 @@ def transform(
         if frame not in CENTRES:
             raise InputError(f"no frame {frame!r}", value=frame, allowed=", ".join(FRAMES))
     states = np.asarray(states, dtype=float)
-    t = np.asarray(t_s, dtype=float)
+    t = np.asarray(seconds_past(epoch, t_s), dtype=float)
     if states.ndim > 1 and t.ndim == 0:
         t = np.broadcast_to(t, states.shape[:-1])
     if from_frame == to_frame:

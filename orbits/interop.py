@@ -14,27 +14,11 @@ import numpy as np
 from orbits.constants import DAY_S
 from orbits.elements import from_orbit, to_boinor
 from orbits.ephemeris import Ephemeris
-from orbits.epoch import J2000_JD, Epoch
+from orbits.epoch import J2000_JD, Epoch, in_unit, seconds_past
 from orbits.errors import InputError
 from orbits.forces import ForceModel
 from orbits.propagate import propagate
 from orbits.trajectory import Trajectory
-
-
-def in_unit(value: Any, unit: str) -> Any:
-    """A number or array in ``unit`` (astropy's name) of a ``Quantity``; plain numbers as they are.
-
-    Raises InputError when the quantity is of another kind.
-
-    >>> in_unit(3.0, "km")
-    3.0
-    """
-    if not hasattr(value, "to_value"):
-        return value
-    try:
-        return value.to_value(unit)
-    except Exception as fault:  # astropy's UnitConversionError, without importing astropy
-        raise InputError(f"{value} cannot be given in {unit}", value=value) from fault
 
 
 def epoch_from_astropy(time: Any) -> Epoch:
@@ -69,18 +53,9 @@ def to_astropy(epoch: Epoch, t_s: Any = 0.0):
     )
 
 
-def seconds_past(epoch: Epoch, when: Any):
-    """Seconds past ``epoch`` of numbers (s), a ``Quantity`` of time, or a ``Time`` of any shape."""
-    if not hasattr(when, "tdb"):
-        return in_unit(when, "s")
-    jd1, jd2 = epoch.jd_tdb
-    tdb = when.tdb
-    return ((tdb.jd1 - jd1) + (tdb.jd2 - jd2)) * DAY_S
-
-
 def states_at(trajectory: Trajectory, when: Any) -> np.ndarray:
     """States (..., 6), km and km/s in the trajectory's frame, at a Time, Quantity or seconds."""
-    return trajectory.at(seconds_past(trajectory.epoch, when))
+    return trajectory.at(when)
 
 
 def _centre_of(thing) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from orbits.epoch import Epoch
+from orbits.epoch import Epoch, seconds_past
 from orbits.errors import SpanError
 from orbits.interpolate import hermite_many
 from orbits.show import Shown
@@ -59,11 +59,13 @@ class Trajectory(Shown):
         return float(self.t_s[-1])
 
     def at(self, t_s) -> np.ndarray:
-        """States (..., 6) in km and km/s at ``t_s`` seconds past the epoch.
+        """States (..., 6) in km and km/s, in the trajectory's frame, at ``t_s``.
 
-        Hermite interpolation of degree 7. Raises SpanError outside the span.
+        ``t_s``: seconds past the epoch, or astropy's ``Quantity`` or ``Time``. Hermite
+        interpolation of degree 7. Raises SpanError outside the span. ``orbits.frames.transform``
+        brings states to other frames.
         """
-        t = np.asarray(t_s, dtype=float)
+        t = np.asarray(seconds_past(self.epoch, t_s), dtype=float)
         flat = np.ascontiguousarray(t.ravel())
         outside = (flat < self.t_s[0]) | (flat > self.t_s[-1]) | ~np.isfinite(flat)
         if outside.any():
@@ -74,7 +76,7 @@ class Trajectory(Shown):
         return hermite_many(self.t_s, self.states, flat).reshape(*t.shape, 6)
 
     def position_km(self, t_s) -> np.ndarray:
-        """Positions (..., 3) in km at ``t_s``."""
+        """Positions (..., 3) in km at ``t_s``, as for ``at``."""
         return self.at(t_s)[..., :3]
 
     def rebased(self, epoch: Epoch) -> Trajectory:

@@ -13,7 +13,7 @@ from orbits.ephemeris import De440
 from orbits.epoch import Epoch
 from orbits.errors import InputError
 from orbits.forces import ForceModel
-from orbits.frames import transform
+from orbits.frames import rotation, rotation_and_rate, transform
 from orbits.interop import (
     as_epoch,
     epoch_from_astropy,
@@ -27,6 +27,7 @@ from orbits.interop import (
     trajectory_from_ephem,
 )
 from orbits.propagate import propagate, propagate_kepler
+from orbits.trajectory import Trajectory
 
 DE440 = De440.open()
 START = Epoch.parse("2025-03-01T00:00:00 UTC")
@@ -50,6 +51,21 @@ def test_astropy_times_and_quantities(evidence):
     assert seconds_past(START, 2 * u.hour) == 7200.0
     assert seconds_past(START, 5.0) == 5.0
     assert in_unit(3 * u.m, "km") == 0.003
+    # wherever a notebook may give an instant: numpy alone would read 2 h as 2 s
+    eph, plain = De440.open(), 7200.0
+    path = Trajectory(START, np.linspace(0.0, 9000.0, 31), np.random.default_rng(1).random((31, 6)))
+    for given in (2 * u.hour, to_astropy(START, 2 * u.hour)):
+        assert path.at(given) == pytest.approx(path.at(plain), abs=1e-6)
+        assert path.position_km(given) == pytest.approx(path.position_km(plain), abs=1e-6)
+        for asked in (
+            lambda t: eph.state("moon", "earth", START, t), lambda t: eph.pa_angles(START, t)[0],
+            lambda t: rotation("ITRF", START, t, eph),
+            lambda t: rotation_and_rate("MOON_ME", START, t, eph)[1],
+            lambda t: transform(np.ones(6), "MOON_ME", "EARTH_ICRF", START, t, eph),
+        ):  # fmt: skip
+            assert asked(given) == pytest.approx(asked(plain), rel=1e-9)
+    with pytest.raises(InputError, match="cannot be given in s"):
+        path.at(3 * u.km)
     assert as_epoch("2025-03-01T00:00:00 UTC") == as_epoch(START) == START
     assert abs(as_epoch(to_astropy(START)) - START) < 1e-9
     with pytest.raises(InputError, match="cannot be given"):

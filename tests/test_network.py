@@ -101,6 +101,14 @@ def test_a_margin_that_does_not_exist_is_left_out():
     assert "margin_db" not in graph.edges["a", "c", "c2"]
 
 
+def test_an_instant_may_be_astropys(network):
+    from orbits.interop import to_astropy
+
+    later = to_astropy(network.epoch, 5.0)
+    for given in (later, (later - to_astropy(network.epoch)).to("min")):
+        assert network.seconds(given) == pytest.approx(5.0, abs=1e-6)
+
+
 def test_it_shows_itself(network):
     assert "4 nodes, 3 contacts" in repr(network)
     assert "<table>" in network._repr_html_()

@@ -82,6 +82,23 @@ def test_read_back_as_it_was(product):
     assert set(back.trajectories) == set(results.trajectories)
 
 
+def test_results_and_scenario_say_in_a_line_what_they_are(product):
+    results, _ = product
+    contacts, gaps = len(results.contacts), len(results.gaps)
+    assert repr(results) == (
+        f"Results(minimal: 5 nodes, {contacts} contacts, {gaps} gaps over 2 days from "
+        "2030-03-01T00:00:00.000Z)"
+    )
+    assert (
+        str(results.scenario)
+        == repr(results.scenario)
+        == (
+            "Scenario(minimal: 1 spacecraft, 2 Earth stations, 2 lunar assets, 2 options, 2 days from "
+            "2030-03-01T00:00:00 UTC, ephemeris)"
+        )
+    )
+
+
 def test_network_and_snapshot_agree_with_the_contacts(product):
     import networkx
 

@@ -81,7 +81,7 @@ class Shared:
     ranging: dict[tuple[str, str], Ranging]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RoadmapResults:
     """The tables of a roadmap: scores, named gaps by year, milestones and supply by year."""
 
@@ -93,6 +93,12 @@ class RoadmapResults:
     supply: pd.DataFrame
     manifest: dict[str, Any]
     options: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return (
+            f"RoadmapResults({self.roadmap.name}: {len(self.scores)} scores, "
+            f"{len(self.gaps)} rows of named gaps)"
+        )
 
     def _repr_html_(self) -> str:
         return (

@@ -34,7 +34,7 @@ WAITING_A_WORKER = 3  # variants in a worker's queue; more would only hold memor
 Values = dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
     """A finished sweep: its folder, one row a variant, and what the manifest says."""
 
@@ -62,6 +62,9 @@ class Sweep:
         if not names:
             return self.table.head(0)
         return self.pareto.drop_duplicates(names).sort_values(names, kind="stable")
+
+    def __repr__(self) -> str:
+        return f"Sweep({self.manifest.get('name')}: {len(self.table)} variants in {self.folder})"
 
     def _repr_html_(self) -> str:
         about = {k: self.manifest.get(k) for k in ("name", "variants", "failed", "hypervolume")}
