@@ -16,7 +16,7 @@ import time
 import numpy as np
 from bench_visibility import MASK_RAD, cells, fleet
 
-from cislunar.dop import dop_of_sites
+from cislunar.positioning.dop import dop_of_sites
 
 RADIUS_KM = 1737.4
 

@@ -18,10 +18,10 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from cislunar.accumulate import accumulated_positioning
     from cislunar.flow import deliverable_volume
     from cislunar.losses import resilience
     from cislunar.pipeline import run
+    from cislunar.positioning.accumulate import accumulated_positioning
     from cislunar.results import Results, load_results
     from cislunar.scenario import Scenario, load_scenario
     from cislunar.traffic import simulate_traffic
@@ -36,7 +36,7 @@ __getattr__ = face(__name__, {
     "resilience": "losses",
     "deliverable_volume": "flow",
     "simulate_traffic": "traffic",
-    "accumulated_positioning": "accumulate",
+    "accumulated_positioning": "positioning.accumulate",
     "score_traverse": "traverse",
 })  # fmt: skip
 

@@ -21,12 +21,8 @@ from cislunar.links import sent_for
 from cislunar.livepath import live_path
 from cislunar.needs import hardest_first, rate_bps
 from cislunar.pairing import terminal_pairs
-from cislunar.positioning import (
-    PositioningResult,
-    is_receiver,
-    is_source,
-    positioning_need,
-)
+from cislunar.positioning import PositioningResult, positioning_need
+from cislunar.ranging import is_receiver, is_source
 from orbits.constants import C_KM_S
 from orbits.intervals import Intervals
 

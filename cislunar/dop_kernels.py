@@ -1,6 +1,6 @@
 """Many fixes at once: covariances of ranging fixes over tiles of epochs, compiled for SIMD.
 
-The sums behind the normal matrix (``cislunar.dop``) are kept for a tile of epochs that fits the
+The sums behind the normal matrix (``positioning.dop``) are kept for a tile of epochs that fits the
 cache, one array a sum, and each source is added to all epochs of the tile in one loop without
 branches, which the compiler turns into vector instructions. A source out of view has the weight
 zero. The clock is eliminated from the sums and the rest is factored as in ``dop.covariance``; the

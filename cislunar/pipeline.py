@@ -9,8 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from cislunar.access import access_frame, find_access
-from cislunar.accumulate import accumulate_run, check_signals, settings_of
-from cislunar.accumulated import accumulated_frame, against_time_frame, availability_frame
 from cislunar.atmosphere import air_notes
 from cislunar.candidates import explain_gaps, need_of
 from cislunar.clouds import cloud_notes
@@ -24,6 +22,12 @@ from cislunar.nodes import Node
 from cislunar.options.proposal import Proposal, propose
 from cislunar.options.reruns import Reruns
 from cislunar.positioning import PositioningResult, score_positioning
+from cislunar.positioning.accumulate import accumulate_run, check_signals, settings_of
+from cislunar.positioning.accumulated import (
+    accumulated_frame,
+    against_time_frame,
+    availability_frame,
+)
 from cislunar.products import MAKER, SCHEMA_VERSION, naif_ids
 from cislunar.progress import Progress
 from cislunar.ranging import find_ranging, map_signals, signal_rows

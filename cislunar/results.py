@@ -28,12 +28,12 @@ from orbits.errors import InputError
 if TYPE_CHECKING:
     import xarray
 
-    from cislunar.accumulated import Accumulated
     from cislunar.budget import Budget
     from cislunar.contacts import ContactPlan
     from cislunar.network import TemporalNetwork
     from cislunar.nodes import Node
     from cislunar.plots import Plot
+    from cislunar.positioning.accumulated import Accumulated
     from cislunar.scenario import Scenario
     from cislunar.tracks import Tracks
     from cislunar.traffic import Traffic
@@ -91,7 +91,7 @@ class Results:
 
         Settings as for ``cislunar.accumulate.Gathering``: window_min, clock, height_sigma_m, ...
         """
-        from cislunar.accumulate import accumulated_positioning
+        from cislunar.positioning.accumulate import accumulated_positioning
 
         return accumulated_positioning(self, asset, **settings)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cislunar.accumulate import ranging_of
 from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
-from cislunar.fixes import fix_variances, gates
 from cislunar.needs import served_until_s
-from cislunar.positioning import corrections
+from cislunar.positioning.accumulate import ranging_of
+from cislunar.positioning.fixes import fix_variances, gates
+from cislunar.positioning.scores import corrections
 from cislunar.ranging import chinese, is_receiver, sise_m
 from orbits.constants import DEG, MOON_RADIUS_KM
 from orbits.errors import InputError

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm, lstsq
 
-from cislunar.accumulate import Gathering, run_kernel
-from cislunar.accumulate_kernels import reduce_rows
 from cislunar.clocks import Clock, clock
-from cislunar.dop import dop
+from cislunar.positioning.accumulate import Gathering, run_kernel
+from cislunar.positioning.accumulate_kernels import reduce_rows
+from cislunar.positioning.dop import dop
 from orbits.constants import C_KM_S
 
 C_M_S = C_KM_S * 1e3

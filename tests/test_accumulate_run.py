@@ -11,9 +11,9 @@ import pytest
 
 import cislunar
 from cislunar import catalog
-from cislunar.accumulate import _relative, accumulated_positioning, gathering
-from cislunar.accumulated import COLUMNS, Accumulated, accumulated_frame, direction_text
 from cislunar.clocks import Clock, clock, clock_from_allan, clocks
+from cislunar.positioning.accumulate import _relative, accumulated_positioning, gathering
+from cislunar.positioning.accumulated import COLUMNS, Accumulated, accumulated_frame, direction_text
 from cislunar.report.fixes import gathered, within
 from cislunar.scenario import scenario_from
 from cislunar.text import Text

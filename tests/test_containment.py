@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import chi
 
-from cislunar.containment import (
+from cislunar.positioning.containment import (
     THREE_SIGMA_FRAC,
     accuracy,
     containment_frac,

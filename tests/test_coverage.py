@@ -24,7 +24,7 @@ from cislunar.coverage.maps import (
     region_mask,
     unit_vectors,
 )
-from cislunar.dop import dop
+from cislunar.positioning.dop import dop
 from cislunar.schema import Region
 from orbits.epoch import Epoch
 from orbits.intervals import Intervals

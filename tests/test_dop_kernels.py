@@ -11,14 +11,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from cislunar.dop import (
+from cislunar.positioning.dop import (
     availability_frac,
     best_subset,
     dop,
     dop_of_sites,
     fix_covariance,
 )
-from cislunar.fixes import fix_variances
+from cislunar.positioning.fixes import fix_variances
 from cislunar.ranging import Ranging
 from orbits.errors import InputError
 from orbits.intervals import Intervals

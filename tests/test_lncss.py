@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from cislunar.coverage import unit_vectors
-from cislunar.dop import dop
+from cislunar.positioning.dop import dop
 from orbits.ephemeris import De440
 from orbits.epoch import Epoch
 from orbits.forces import ForceModel

@@ -12,11 +12,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from cislunar.dop import dop
-from cislunar.fixes import EDGE_TOL_S
-from cislunar.good_fixes import good_spans
 from cislunar.needs import accuracy_m
-from cislunar.positioning import (
+from cislunar.positioning.dop import dop
+from cislunar.positioning.fixes import EDGE_TOL_S
+from cislunar.positioning.good_fixes import good_spans
+from cislunar.positioning.scores import (
     COLUMNS,
     Ranging,
     find_fixes,

@@ -8,8 +8,8 @@ import pytest
 from cislunar import catalog
 from cislunar.access import find_access
 from cislunar.nodes import Node
-from cislunar.positioning import find_ranging, map_signals, score_positioning
-from cislunar.ranging import receiver_noise_m
+from cislunar.positioning import score_positioning
+from cislunar.ranging import find_ranging, map_signals, receiver_noise_m
 from cislunar.schema import Policy, Terminal
 from cislunar.tracks import Tracks
 from orbits.epoch import Epoch

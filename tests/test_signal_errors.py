@@ -103,7 +103,7 @@ def test_each_range_is_weighted_by_its_own_source(mixed, evidence):
     assert own["lnss-1"] == pytest.approx(math.hypot(3.0, 8.51))
     assert own["other-3"] == pytest.approx(math.hypot(2.5, 1.5))
     assert own["odd"] == 20.4  # no system of that name: the bound of the standard
-    from cislunar.accumulate import ranging_of
+    from cislunar.positioning.accumulate import ranging_of
 
     links = ranging_of(mixed, nodes["pole"])
     t = mixed.tracks.t_s

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cislunar.fixes import find_fixes
-from cislunar.positioning import ACCURACY_COLUMNS, score_positioning
+from cislunar.positioning.fixes import find_fixes
+from cislunar.positioning.scores import ACCURACY_COLUMNS, score_positioning
+from cislunar.positioning.tolerance import COLUMNS, loss_tolerance
 from cislunar.ranging import Ranging
-from cislunar.tolerance import COLUMNS, loss_tolerance
 from orbits.intervals import Intervals
 
 bench = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("test_positioning.py"))))

@@ -112,7 +112,7 @@ def alone_frame(
 ) -> pd.DataFrame:
     """Rows of ``independence_options.csv``: what each option gives Japan's assets on their own.
 
-    ``whole``: all options in one situation (``cislunar.pool.WholePool``). The first row has no
+    ``whole``: all options in one situation (``pool.WholePool``). The first row has no
     option. ``gained_h``: hours over the assets and needed services, beyond that row, with all other
     nations' nodes away; ``*_frac``: mean availability over the assets that need the service.
     """

@@ -1,6 +1,6 @@
 """When users have the fix they need from any selection of the sources, looking only at open time.
 
-The same walk along segments of constant visibility as ``cislunar.fixes``, prepared once for all
+The same walk along segments of constant visibility as ``positioning.fixes``, prepared once for all
 sources and references: a selection then only leaves columns of the table of signals out, and a
 window only rows.
 """
@@ -17,10 +17,10 @@ import numpy as np
 
 from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
 from cislunar.dop_kernels import MIN_SOURCES
-from cislunar.fixes import EDGE_TOL_S
-from cislunar.good_fixes import good_spans
 from cislunar.needs import rms_limit_m
 from cislunar.positioning import positioning_need
+from cislunar.positioning.fixes import EDGE_TOL_S
+from cislunar.positioning.good_fixes import good_spans
 from cislunar.ranging import chinese, is_corrected, is_receiver, is_source, separation_km, sise_m
 from cislunar.situation import Situation
 from orbits.constants import DEG

@@ -19,7 +19,7 @@ from orbits.intervals import Intervals
 class PoolValue:
     """``value(set of options) -> hours filled``, a vector with one number a key of ``keys``.
 
-    ``whole``: the options in one situation (``cislunar.pool.WholePool``). Keys that no option can
+    ``whole``: the options in one situation (``pool.WholePool``). Keys that no option can
     fill are left out.
     """
 

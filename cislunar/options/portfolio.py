@@ -129,7 +129,7 @@ def find_worth(
 ) -> Worth:
     """What every set fills of the options that matter: those that ``must``, then by gain alone.
 
-    ``whole``: the options in one situation (``cislunar.pool.WholePool``). ``single_h``: hours that
+    ``whole``: the options in one situation (``pool.WholePool``). ``single_h``: hours that
     each fills alone. Groups of versions are taken in, those with the greatest gain first, as long
     as they make at most ``most_sets`` sets; what an option requires comes in with it. Groups of
     those that ``must`` be there are, whatever number of sets they make; of a pool of up to ten

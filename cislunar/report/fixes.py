@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cislunar import display as fmt
-from cislunar.accumulated import CLOCK_SHARE, SHARED_CLOCK
 from cislunar.positioning import positioning_need
+from cislunar.positioning.accumulated import CLOCK_SHARE, SHARED_CLOCK
 from cislunar.report import demand
 from cislunar.report.cells import Cell, Row, badge, head, number, said, service
 from cislunar.report.scores import joined

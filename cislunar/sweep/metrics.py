@@ -33,9 +33,9 @@ def depth(trade: Trade) -> str:
 
 COLUMNS = {  # where the columns of a table are told
     "comm_scores": ("cislunar.comms", "COLUMNS"),
-    "positioning_scores": ("cislunar.positioning", "COLUMNS"),
-    "positioning_accuracy": ("cislunar.positioning", "ACCURACY_COLUMNS"),
-    "positioning_tolerance": ("cislunar.tolerance", "COLUMNS"),
+    "positioning_scores": ("cislunar.positioning.scores", "COLUMNS"),
+    "positioning_accuracy": ("cislunar.positioning.scores", "ACCURACY_COLUMNS"),
+    "positioning_tolerance": ("cislunar.positioning.tolerance", "COLUMNS"),
     "gaps": ("cislunar.gaps", "GAP_COLUMNS"),
     "fills": ("cislunar.options.fill", "FILL_COLUMNS"),
     "portfolio": ("cislunar.options.fill", "PORTFOLIO_COLUMNS"),

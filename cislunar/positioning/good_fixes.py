@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
-from cislunar.dop import passes, place_sources, variances_of_fix
 from cislunar.dop_kernels import GDOP_LIMIT, MIN_SOURCES, SUMS, TILE, add_weighted, solve_tile
+from cislunar.positioning.dop import passes, place_sources, variances_of_fix
 from orbits.compiled import njit
 
 _LIMIT2 = GDOP_LIMIT * GDOP_LIMIT

@@ -1,7 +1,7 @@
 """Positioning of lunar assets: sources in view, geometry, accuracy from an error budget, verdicts.
 
 A fix is the position and clock of a user from simultaneous one-way ranges: four sources and a
-geometry that determines it (``cislunar.dop``). Each range has the 1-sigma error
+geometry that determines it (``dop``). Each range has the 1-sigma error
 
     UERE = sqrt(signal-in-space error^2 + receiver noise^2 + multipath^2)
 
@@ -28,9 +28,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
-from cislunar.containment import THREE_SIGMA_FRAC, containment_radius
-from cislunar.fixes import Fixes, find_fixes, fix_variances
 from cislunar.needs import Verdict, judge, rms_limit_m, worst_window_frac
+from cislunar.positioning.containment import THREE_SIGMA_FRAC, containment_radius
+from cislunar.positioning.fixes import Fixes, find_fixes, fix_variances
+from cislunar.positioning.tolerance import COLUMNS as TOLERANCE_COLUMNS
+from cislunar.positioning.tolerance import Loss, loss_tolerance
+from cislunar.positioning.tolerance import rows as loss_rows
 from cislunar.ranging import (
     Ranging,
     Signal,
@@ -46,9 +49,6 @@ from cislunar.ranging import (
     sise_class,
     sise_m,
 )
-from cislunar.tolerance import COLUMNS as TOLERANCE_COLUMNS
-from cislunar.tolerance import Loss, loss_tolerance
-from cislunar.tolerance import rows as loss_rows
 from orbits.constants import DEG
 from orbits.intervals import Intervals
 
@@ -86,7 +86,7 @@ class PositioningResult:
     or need and each of horizontal, vertical, 3d and time (as a distance). RMS, the radius that
     holds 95 % of the error and the one that holds 99.73 % (3-sigma), each at the median and the
     95th percentile over the epochs with a fix. ``tolerance``: the columns of
-    ``positioning_tolerance.csv``; see ``cislunar.tolerance``.
+    ``positioning_tolerance.csv``; see ``tolerance``.
     """
 
     frame: pd.DataFrame

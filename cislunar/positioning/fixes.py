@@ -1,6 +1,6 @@
 """The fixes of one user: when it has one, when it is good enough, and how good it is.
 
-A fix is position and clock from simultaneous one-way ranges (``cislunar.dop``). The spans are
+A fix is position and clock from simultaneous one-way ranges (``dop``). The spans are
 exact: sets in view change at the edges of visibility, and inside a set the instant at which the
 error crosses a limit is bisected. The figures are those of the grid instants.
 """
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cislunar.dop import MIN_SOURCES, walk
 from cislunar.dop_kernels import fix_series
+from cislunar.positioning.dop import MIN_SOURCES, walk
 from cislunar.ranging import Ranging
 from orbits.intervals import Intervals
 

@@ -1,6 +1,6 @@
 """What a user has gathered: accuracy against time, time to reach a need, and what stays unknown.
 
-Made by ``cislunar.accumulate``; every figure here is a statistic over starts that slide over the
+Made by ``accumulate``; every figure here is a statistic over starts that slide over the
 span.
 """
 
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cislunar.accumulate_kernels import CORNER
 from cislunar.clocks import Clock
-from cislunar.containment import THREE_SIGMA_FRAC, accuracy
 from cislunar.needs import rms_limit_m
+from cislunar.positioning.accumulate_kernels import CORNER
+from cislunar.positioning.containment import THREE_SIGMA_FRAC, accuracy
 from orbits.constants import MOON_RADIUS_KM
 from orbits.errors import InputError
 

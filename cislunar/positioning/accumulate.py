@@ -2,7 +2,7 @@
 
 Ranges and Doppler of whatever is in view are gathered from a start on, with the receiver's clock
 as two noisy states, and give at every instant the covariance of position and time
-(``cislunar.accumulate_kernels``). Starts slide over the span, so that accuracy against time, the
+(``accumulate_kernels``). Starts slide over the span, so that accuracy against time, the
 time to reach a need and the availability of so many metres within so many minutes are statistics.
 
 The error of a signal in space is not white: ephemeris and clock predictions of a source are wrong
@@ -24,11 +24,11 @@ import numpy as np
 
 from cislunar.access import find_access
 from cislunar.access import workers as cores
-from cislunar.accumulate_kernels import CORNER, gather
-from cislunar.accumulated import LIMIT_M, Accumulated
 from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG
 from cislunar.clocks import Clock, clock
-from cislunar.positioning import corrections, positioning_need
+from cislunar.positioning.accumulate_kernels import CORNER, gather
+from cislunar.positioning.accumulated import LIMIT_M, Accumulated
+from cislunar.positioning.scores import corrections, positioning_need
 from cislunar.ranging import (
     Ranging,
     chinese,

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cislunar.dop import covariance, passes
 from cislunar.dop_kernels import GDOP_LIMIT, MIN_SOURCES, NEAREST_KM
-from cislunar.fixes import find_fixes, gates
 from cislunar.needs import judge, worst_window_frac
+from cislunar.positioning.dop import covariance, passes
+from cislunar.positioning.fixes import find_fixes, gates
 from orbits.compiled import njit
 from orbits.constants import DAY_S
 from orbits.intervals import Intervals
