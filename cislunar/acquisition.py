@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cislunar.access import elevation_intervals
-from cislunar.antenna import pattern_of
 from cislunar.beam import is_shaped, losses_db
 from cislunar.budget import NAVIGATION_LOW_ELEVATION_DEG, navigation_cn0_at_1km_dbhz
 from cislunar.crossings import follow, range_km, scan
 from cislunar.geometry import RANGE
+from cislunar.link_models.antenna import pattern_of
 from orbits.constants import DEG
 from orbits.intervals import Intervals
 

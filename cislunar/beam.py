@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cislunar.antenna import pattern_of
 from cislunar.budget import Losses
-from cislunar.noise import (
+from cislunar.link_models.antenna import pattern_of
+from cislunar.link_models.noise import (
     MOON_BRIGHTNESS_K,
     SUN_RADIUS_KM,
     disc_noise_k,

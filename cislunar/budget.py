@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cislunar.bands import frequency_fault
-from cislunar.modcod import Mode, modes
-from cislunar.noise import AIR_RISE_K
-from cislunar.optical import PLANCK_J_S, ppm_required_dbw
+from cislunar.link_models.bands import frequency_fault
+from cislunar.link_models.modcod import Mode, modes
+from cislunar.link_models.noise import AIR_RISE_K
+from cislunar.link_models.optical import PLANCK_J_S, ppm_required_dbw
 from cislunar.records import Itself
 from orbits.constants import BOLTZMANN_DBW_K_HZ, C_KM_S, DEG
 from orbits.errors import InputError

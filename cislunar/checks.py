@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cislunar.bands import frequency_fault
 from cislunar.condition_records import Leaf, leaves
+from cislunar.link_models.bands import frequency_fault
 from cislunar.loading import raise_all
 from cislunar.scenario import Scenario, distinct
 from cislunar.terminal_records import Terminal

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cislunar.access import PairAccess, each, elevation_intervals, in_blocks, sun_clear
-from cislunar.atmosphere import station_air
 from cislunar.beam import is_shaped, losses_at, losses_db
 from cislunar.budget import (
     FULL,
@@ -37,7 +36,8 @@ from cislunar.budget import (
 )
 from cislunar.crossings import Grid, Steps, follow, quantity, range_km, scan
 from cislunar.geometry import LOSS_RANGE, OFF_MOON, RANGE, quantity_at
-from cislunar.modcod import modes
+from cislunar.link_models.atmosphere import station_air
+from cislunar.link_models.modcod import modes
 from cislunar.pairing import (
     min_elevation_deg,
     pair_mask_deg,

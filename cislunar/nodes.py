@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
-from cislunar.atmosphere import attenuation_points_db
 from cislunar.condition_records import Maintenance, asks_azimuth
 from cislunar.fields import date_instant
+from cislunar.link_models.atmosphere import attenuation_points_db
 from cislunar.paths import Path, make_path
 from cislunar.scenario import Scenario
 from cislunar.schema import Aperture, Constellation, Need, Served, SignalError, StartDates, Terminal

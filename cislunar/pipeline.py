@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from cislunar.access import access_frame, find_access
-from cislunar.atmosphere import air_notes
 from cislunar.candidates import explain_gaps, need_of
 from cislunar.clouds import cloud_notes
 from cislunar.common_band import band_notes
@@ -17,6 +16,7 @@ from cislunar.comms import CommScores, relay_live, score_comms
 from cislunar.contact_delay import split_by_delay
 from cislunar.contacts import ContactPlan, plan_contacts
 from cislunar.contention import Contended, contend, navigating
+from cislunar.link_models.atmosphere import air_notes
 from cislunar.links import close_links
 from cislunar.nodes import Node
 from cislunar.options.proposal import Proposal, propose

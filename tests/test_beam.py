@@ -13,10 +13,17 @@ from scipy import integrate
 
 from cislunar import catalog
 from cislunar.access import find_access
-from cislunar.antenna import NOTHING_DBI, Pattern, disc_share, dish_gain_dbi, encircled, pattern_of
 from cislunar.beam import added_noise_k, losses_at
+from cislunar.link_models.antenna import (
+    NOTHING_DBI,
+    Pattern,
+    disc_share,
+    dish_gain_dbi,
+    encircled,
+    pattern_of,
+)
+from cislunar.link_models.noise import disc_noise_k, moon_noise_k, sun_brightness_k
 from cislunar.links import budget_at, close_links, directed_window
-from cislunar.noise import disc_noise_k, moon_noise_k, sun_brightness_k
 from cislunar.pointing import angle_rad, axes, azimuth_elevation_rad
 from cislunar.schema import Terminal
 from orbits.errors import InputError

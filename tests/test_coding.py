@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from cislunar import catalog
-from cislunar.modcod import modcod
+from cislunar.link_models.modcod import modcod
 
 witness = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("coding_witness.py"))))
 

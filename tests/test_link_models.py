@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 
 import cislunar
 from cislunar import catalog
-from cislunar.atmosphere import attenuation_points_db, slant_attenuation_db
-from cislunar.bands import frequency_fault
 from cislunar.budget import attenuation_db, band_fault, link_budget
 from cislunar.doppler import contact_doppler, doppler
-from cislunar.modcod import modcod, modes
-from cislunar.nodes import expand_nodes
-from cislunar.optical import (
+from cislunar.link_models.atmosphere import attenuation_points_db, slant_attenuation_db
+from cislunar.link_models.bands import frequency_fault
+from cislunar.link_models.modcod import modcod, modes
+from cislunar.link_models.optical import (
     photon_energy_j,
     pointing_loss_db,
     ppm_capacity_bps,
     ppm_required_dbw,
     telescope_gain_dbi,
 )
+from cislunar.nodes import expand_nodes
 from cislunar.schema import Terminal
 from cislunar.terminal_records import Background, Transmit
 from orbits.constants import C_KM_S, DEG

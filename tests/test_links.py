@@ -29,8 +29,8 @@ from cislunar.budget import (
 )
 from cislunar.crossings import elevation_rad, range_km
 from cislunar.geometry import air_db
+from cislunar.link_models.noise import AIR_RISE_K
 from cislunar.links import close_links, directed_window
-from cislunar.noise import AIR_RISE_K
 from cislunar.pairing import connects, min_elevation_deg, terminal_pairs
 from cislunar.schema import Terminal
 from orbits.constants import C_KM_S, DEG

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cislunar.antenna import disc_share, encircled
+from cislunar.link_models.antenna import disc_share, encircled
 from orbits.constants import MOON_RADIUS_KM
 
 if TYPE_CHECKING:
-    from cislunar.antenna import Pattern
+    from cislunar.link_models.antenna import Pattern
 
 # what opaque air adds: 275 K (ITU-R P.618, where no other figure is known), less the cosmic
 # background of 2.725 K that it hides
@@ -64,7 +64,7 @@ def disc_noise_k(pattern: Pattern, brightness_k, off_rad, radius_km: float, rang
 def moon_noise_k(pattern: Pattern, off_rad, range_km, brightness_k: float = MOON_BRIGHTNESS_K):
     """Noise in K that the Moon adds; see ``disc_noise_k``.
 
-    >>> from cislunar.antenna import Pattern
+    >>> from cislunar.link_models.antenna import Pattern
     >>> dish = Pattern("gaussian", 24.97, 0.1595)
     >>> round(float(moon_noise_k(dish, 0.0, 384400.0, 250.0)[0]), 2)
     0.4
