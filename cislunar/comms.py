@@ -41,6 +41,15 @@ COLUMNS = (
     "latency_p50_s", "latency_p95_s", "latency_max_s", "undelivered_frac", "volume_bit_per_day",
     "need_availability_frac", "verdict", "availability_time_share_frac",
 )  # fmt: skip
+NEED_COLUMNS = (
+    "asset", "service", "need", "min_rate_bps", "availability_frac", "availability_basis",
+    "need_availability_frac", "longest_gap_s", "need_max_gap_s", "latency_p95_s", "need_latency_s",
+    "volume_bit_per_day", "need_volume_bit_per_day", "verdict", "missed",
+)  # fmt: skip
+_NEED_MAY_BE_EMPTY = (
+    "availability_frac", "need_availability_frac", "need_max_gap_s", "latency_p95_s",
+    "need_latency_s", "need_volume_bit_per_day",
+)  # fmt: skip
 _MAY_BE_EMPTY = (
     "availability_time_share_frac", "latency_p50_s", "latency_p95_s", "latency_max_s",
     "need_availability_frac",
@@ -52,12 +61,15 @@ _WORST_FIRST = ("not-met", "not-computable", "met", "no-need")
 class CommScores:
     """One row a place and service (s, fractions, bit a day), and when each was served.
 
-    ``served``: {(place, service): Intervals} in transmit time, s past the epoch. ``frame`` is
-    None where only the served spans were asked for.
+    ``served``: {(place, service): Intervals} in transmit time, s past the epoch. ``needs`` has a
+    row a need, judged at its own rate and on its own basis; ``missed`` names the keys of the need
+    that are missed, or cannot be judged. ``frame`` and ``needs`` are None where only the served
+    spans were asked for.
     """
 
     frame: pd.DataFrame | None
     served: dict[tuple[str, str], Intervals]
+    needs: pd.DataFrame | None = None
 
     def _repr_html_(self) -> str:
         if self.frame is None:
@@ -86,7 +98,7 @@ def score_comms(
     """
     view = _View(table_of(plan, [n.name for n in nodes]), nodes)
     served: dict[tuple[str, str], Intervals] = {}
-    rows = []
+    rows, judged = [], []
     for node in nodes:
         needs = [n for n in node.needs if n.service in SERVICES]
         asked = {n.service for n in needs}
@@ -100,8 +112,15 @@ def score_comms(
             spans = [view.served(service, node.name, rate_bps(n)) for n in own or [None]]
             served[node.name, service] = spans[0]
             if not served_only:
-                rows.append(_row(view, node.name, service, own, spans, send_step_s))
-    return CommScores(None if served_only else _frame(rows), served)
+                row, of_needs = _row(view, node.name, service, own, spans, send_step_s)
+                rows.append(row)
+                judged += of_needs
+    if served_only:
+        return CommScores(None, served)
+    return CommScores(
+        _frame(rows, COLUMNS, _MAY_BE_EMPTY), served,
+        _frame(judged, NEED_COLUMNS, _NEED_MAY_BE_EMPTY),
+    )  # fmt: skip
 
 
 def relay_live(
@@ -297,7 +316,8 @@ def _integral(levels: Iterable[float], live_s: Callable[[float], Any]):
     return total
 
 
-def _row(view: _View, name, service, own, spans, send_step_s) -> tuple:
+def _row(view: _View, name, service, own, spans, send_step_s) -> tuple[tuple, list[tuple]]:
+    """The score of a place and service, and the judgement of each of its needs."""
     span_s, first = view.span_s, spans[0]
     need = own[0] if own else None
     gaps = first.complement(0.0, span_s).durations_s
@@ -310,24 +330,30 @@ def _row(view: _View, name, service, own, spans, send_step_s) -> tuple:
         else (*np.percentile(latency, (50, 95)).tolist(), float(latency.max()))
     )
     volume = view.volume_bit(service, name) / (span_s / DAY_S)
-    verdicts = []
+    verdicts, judged = [], []
     for one, served in zip(own or [None], spans, strict=True):
         late = p95
         if one is not None and one is not need and rate_bps(one) != rate:
             other = _latency_s(view.profile(service, name, rate_bps(one)), send, span_s)
             late = float(np.percentile(other, 95)) if other.size else None
-        verdicts.append(
-            judge(
-                one, served, view.epoch, span_s, latency_p95_s=late, volume_bit_per_day=volume
-            ).verdict
+        found = judge(
+            one, served, view.epoch, span_s, latency_p95_s=late, volume_bit_per_day=volume
         )
+        verdicts.append(found.verdict)
+        if one is not None:
+            judged.append((
+                name, service, getattr(one, "id", None), rate_bps(one), found.achieved_frac,
+                one.availability_basis or "span", one.availability_frac,
+                served.complement(0.0, span_s).longest_s, one.max_gap_s, late, one.latency_s,
+                volume, one.volume_bit_per_day, found.verdict, " ".join(found.faults),
+            ))  # fmt: skip
     return (
         name, service, first.total_s / span_s, float(gaps.max(initial=0.0)),
         float(gaps.mean()) if gaps.size else 0.0, int(gaps.size), p50, p95, most,
         1.0 - latency.size / send.size, volume,
         None if need is None else need.availability_frac,
         min(verdicts, key=_WORST_FIRST.index), view.expected_frac(service, name, rate),
-    )  # fmt: skip
+    ), judged  # fmt: skip
 
 
 def _latency_s(profile: Profile, send_s: np.ndarray, span_s: float) -> np.ndarray:
@@ -337,9 +363,9 @@ def _latency_s(profile: Profile, send_s: np.ndarray, span_s: float) -> np.ndarra
     return arrival[there] - send_s[there]
 
 
-def _frame(rows) -> pd.DataFrame:
+def _frame(rows, columns, may_be_empty) -> pd.DataFrame:
     import pandas as pd
 
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(columns))
     # a missing value is missing, not a number
-    return frame.astype({c: "Float64" for c in _MAY_BE_EMPTY})
+    return frame.astype(dict.fromkeys(may_be_empty, "Float64"))

@@ -122,6 +122,7 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
     assert comms.frame is not None
     assert positioning.accuracy is not None
     assert positioning.tolerance is not None
+    assert comms.needs is not None
     results = Results(
         scenario=scenario,
         nodes=nodes,
@@ -130,6 +131,7 @@ def _run(scenario: Scenario, bar: Progress, workers: int | None) -> Results:
         plan=plan,
         access=access_frame(access, scenario.start),
         comm_scores=comms.frame,
+        comm_needs=comms.needs,
         positioning_scores=positioning.frame,
         positioning_accuracy=positioning.accuracy,
         positioning_tolerance=positioning.tolerance,

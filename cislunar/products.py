@@ -41,6 +41,7 @@ TABLES = {
     "access": "access.csv",
     "contacts": "contacts.csv",
     "comm_scores": "comm_scores.csv",
+    "comm_needs": "comm_needs.csv",
     "positioning_scores": "positioning_scores.csv",
     "positioning_accuracy": "positioning_accuracy.csv",
     "positioning_tolerance": "positioning_tolerance.csv",

@@ -61,6 +61,7 @@ class Results:
     coverage: xarray.Dataset | None
     manifest: dict[str, Any]
     provenance: dict[str, Any] = field(default_factory=dict)
+    comm_needs: pd.DataFrame = field(default_factory=pd.DataFrame)
     attribution: pd.DataFrame = field(default_factory=pd.DataFrame)
     frontier: pd.DataFrame = field(default_factory=pd.DataFrame)
     economics: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cislunar.comms import COLUMNS, relay_live, score_comms
+from cislunar.comms import COLUMNS, NEED_COLUMNS, relay_live, score_comms
 from cislunar.contact_table import ContactTable
 from cislunar.routing import earliest_arrival
 from orbits.epoch import Epoch
@@ -126,6 +126,32 @@ def test_of_two_needs_the_higher_rate_is_shown_and_the_worst_judges():
     found = score(RELAYED, [need(availability_frac=0.4), fast])
     assert found.served["rim", "relay"].total_s == 200
     assert found.frame.verdict[0] == "not-met"
+
+
+def test_each_need_is_judged_at_its_own_rate_and_only_what_is_missed_is_printed():
+    """By hand: 200 of 1,000 s at 2 Mbit/s through the relay, 100 more direct at 1 Mbit/s."""
+    from cislunar.report.scores import faults
+    from cislunar.text import Text
+
+    asked = [
+        need(id="telemetry", min_rate_bps=1e6, availability_frac=0.25),
+        need(id="video", min_rate_bps=2e6, availability_frac=0.25, max_gap_s=500.0),
+        need(id="voice", min_rate_bps=1e6, availability_frac=0.3, max_gap_s=300.0),
+    ]
+    found = score(RELAYED, asked, send_step_s=1.0)
+    assert list(found.needs.columns) == list(NEED_COLUMNS)
+    rows = found.needs.set_index("need")
+    assert list(rows.index) == ["video", "voice", "telemetry"]  # the hardest first
+    assert rows["availability_frac"].tolist() == pytest.approx([0.2, 0.3, 0.3])
+    assert rows["longest_gap_s"].tolist() == pytest.approx([700.0, 400.0, 400.0])
+    assert rows["verdict"].tolist() == ["not-met", "not-met", "met"]
+    assert rows["missed"].tolist() == ["availability_frac max_gap_s", "max_gap_s", ""]
+    row = found.frame.iloc[0].to_dict()
+    said = faults(SimpleNamespace(comm_needs=found.needs), row, Text("en"))
+    assert [line.replace("\u00a0", " ") for line in said] == [
+        "20.0 % of the span, 25.0 % asked", "gap 12 min, 8 min allowed",
+        "need at 1.0 Mbit/s: gap 7 min, 5 min allowed",
+    ]  # fmt: skip
 
 
 def test_crosslink_needs_two_spacecraft_in_a_row():

@@ -115,7 +115,11 @@ def _missed(results, needs, text):
         got = span_of(
             fmt.percent(part["achieved"].min()), fmt.percent(part["achieved"].max()), text
         )
-        items.append(text(key, service=service(name, text), count=len(part), got=got, asked=asked))
+        total = int((needs["service"] == name).sum())
+        items.append(
+            text(key, service=service(name, text), count=len(part), total=total, got=got,
+                 asked=asked)
+        )  # fmt: skip
     out = text("answer.missed", items=text("answer.joiner").join(items))
     full = int((missed["achieved"] >= missed["most"]).sum())
     return out + (gap(text) + text("answer.other_grounds", count=full) if full else "")

@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from cislunar import display as fmt
-from cislunar.needs import achieved_frac, rate_bps
+from cislunar.needs import rate_bps
 from cislunar.plots import style
 from cislunar.report import demand
 from cislunar.report.cells import ICONS, Cell, Row, head, number, service, verdict
 from cislunar.text import Text
-from orbits.intervals import Intervals
 
 SHARE = "availability_time_share_frac"
 
@@ -56,53 +55,41 @@ def overview(results, text: Text) -> dict[str, Any]:
 
 
 def faults(results, row: dict, text: Text) -> list[str]:
-    """Which of an asset's needs of a service are missed, as far as the tables show it.
-
-    Availability, longest gap and latency are those of the need of the highest rate; for a lower
-    rate they are the worst case. The volume is the same for all.
-    """
+    """What is missed of an asset's needs of a service, each at its own rate and basis."""
     if str(row["verdict"]) != "not-met":
         return []
-    out, needs = [], demand.needs_of(results, row["asset"], row["service"])
-    for need in needs:
-        said = _short_of(results, row, need, text)
-        rate = rate_bps(need)
-        if said and rate < rate_bps(needs[0]):
+    out, judged = [], judged_needs(results, row)
+    for need in judged:
+        said, missed = [], str(need["missed"]).split() if need["verdict"] == "not-met" else []
+        if "availability_frac" in missed:
+            said.append(
+                text("fault.availability", got=fmt.percent(need["availability_frac"]),
+                     asked=fmt.percent(need["need_availability_frac"]),
+                     basis=text(f"basis.{need['availability_basis']}"))
+            )  # fmt: skip
+        for key, column in (("max_gap_s", "longest_gap_s"), ("latency_s", "latency_p95_s")):
+            if key in missed and not fmt.missing(need[column]):
+                got, most = (fmt.duration(need[k], text) for k in (column, f"need_{key}"))
+                said.append(text(f"fault.{key}", got=got, asked=most))
+        rate = float(need["min_rate_bps"])
+        if said and rate < float(judged[0]["min_rate_bps"]):
             said = [text("fault.lower", rate=fmt.rate(rate), said=text("list.joiner").join(said))]
         out += said
-        volume = getattr(need, "volume_bit_per_day", None)
-        if volume is not None and float(row["volume_bit_per_day"]) < volume:
-            found = fmt.volume(row["volume_bit_per_day"])
-            out.append(text("fault.volume", got=found, asked=fmt.volume(volume)))
+        if "volume_bit_per_day" in missed:  # what one user can send is the same for all
+            got, most = (
+                fmt.volume(need[k]) for k in ("volume_bit_per_day", "need_volume_bit_per_day")
+            )
+            out.append(text("fault.volume", got=got, asked=most))
     return list(dict.fromkeys(out))
 
 
-def _short_of(results, row, need, text) -> list[str]:
-    out, share, asked = [], achieved(results, row, need), need.availability_frac
-    if asked is not None and share is not None and share < asked - 1e-9:
-        basis = demand.basis(need, text)
-        out.append(
-            text("fault.availability", got=fmt.percent(share), asked=fmt.percent(asked),
-                 basis=basis)
-        )  # fmt: skip
-    for key, column in (("max_gap_s", "longest_gap_s"), ("latency_s", "latency_p95_s")):
-        limit, value = getattr(need, key, None), row[column]
-        if limit is not None and not fmt.missing(value) and float(value) > limit:
-            got, most = fmt.duration(value, text), fmt.duration(limit, text)
-            out.append(text(f"fault.{key}", got=got, asked=most))
-    return out
-
-
-def achieved(results, row: dict, need) -> float | None:
-    """Availability at the highest rate needed, on a need's own basis, from the gaps."""
-    basis = getattr(need, "availability_basis", None) or "span"
-    if basis == "span":
-        return float(row["availability_frac"])
-    gaps = results.gaps
-    mine = gaps[(gaps["place"] == row["asset"]) & (gaps["service"] == row["service"])]
-    span_s = float(results.scenario.duration_s)
-    served = Intervals(mine["start_s"], mine["end_s"]).complement(0.0, span_s)
-    return achieved_frac(served, results.scenario.start, span_s, basis)
+def judged_needs(results, row: dict) -> list[dict]:
+    """The rows of ``comm_needs`` of one asset and service, the hardest need first."""
+    frame = results.comm_needs
+    if not len(frame):
+        return []
+    mine = (frame["asset"] == row["asset"]) & (frame["service"] == row["service"])
+    return frame[mine].to_dict(orient="records")
 
 
 def scorecard(results, text: Text) -> dict[str, Any]:
@@ -125,7 +112,8 @@ def scorecard(results, text: Text) -> dict[str, Any]:
             )
         asked = () if need is None else (demand.basis(need, text),)
         if len(needs) > 1:
-            asked = (*asked, text("need.more", count=len(needs)))
+            met = sum(n["verdict"] == "met" for n in judged_needs(results, r))
+            asked = (*asked, text("need.more", count=len(needs), met=met))
         cells = [
             Cell(str(r["asset"]), "w"),
             Cell(service(r["service"], text), "k"),

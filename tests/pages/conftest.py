@@ -284,6 +284,7 @@ def _tables(rng, epoch, span, assets, gaps_a_day):
     )  # fmt: skip
     return {
         "comm_scores": comm, "positioning_scores": fix, "fills": fills, "portfolio": portfolio,
+        "comm_needs": pd.DataFrame([_judged(row) for row in comm.to_dict("records")]),
         "gaps": pd.DataFrame(
             gaps,
             columns=["gap_id", "place", "service", "start_s", "end_s", "start_utc", "end_utc",
@@ -292,6 +293,17 @@ def _tables(rng, epoch, span, assets, gaps_a_day):
         "gap_causes": pd.DataFrame(
             causes, columns=["gap_id", "cause", "start_s", "end_s", "duration_s"]
         ),
+    }  # fmt: skip
+
+
+def _judged(row):
+    """The one need of a row of scores as ``comm_needs`` has it."""
+    given = ("asset", "service", "availability_frac", "need_availability_frac", "longest_gap_s",
+             "latency_p95_s", "volume_bit_per_day", "verdict")  # fmt: skip
+    return {name: row[name] for name in given} | {
+        "need": None, "min_rate_bps": 1e6, "availability_basis": "span", "need_max_gap_s": None,
+        "need_latency_s": None, "need_volume_bit_per_day": None,
+        "missed": "availability_frac" if row["verdict"] == "not-met" else "",
     }  # fmt: skip
 
 
