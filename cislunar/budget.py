@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cislunar.link_models.bands import frequency_fault
 from cislunar.link_models.modcod import Mode, modes
 from cislunar.link_models.noise import AIR_RISE_K
 from cislunar.link_models.optical import PLANCK_J_S, ppm_required_dbw
@@ -43,11 +42,6 @@ def free_space_loss_db(range_km, frequency_mhz):
     210.992
     """
     return 20.0 * np.log10(4.0 * math.pi * np.asarray(range_km) * frequency_mhz * 1e6 / C_KM_S)
-
-
-def light_time_s(range_km):
-    """One-way light time in s."""
-    return np.asarray(range_km) / C_KM_S
 
 
 def moon_g_over_t_db_k(terminal: Terminal, moon: int) -> float:
@@ -285,31 +279,6 @@ def least_margin_db(tx: Terminal, rx: Terminal) -> float:
     return max(tx.minimum_margin_db, rx.minimum_margin_db)
 
 
-def band_fault(tx: Terminal, rx: Terminal) -> str | None:
-    """Why two terminals cannot share a carrier, in words; None where they can.
-
-    They must be both radio or both optical, name one band, and a frequency that either states
-    must lie in that band of the catalogue's plan (LunaNet Interoperability Specification).
-    """
-    optical = [getattr(t, "band", None) == "optical" for t in (tx, rx)]
-    if optical[0] != optical[1]:
-        return f"{tx.id!r} and {rx.id!r} are not both radio or both optical"
-    if optical[0]:
-        return None
-    if tx.transmit is None or rx.receive is None:
-        return f"{tx.id!r} does not send" if tx.transmit is None else f"{rx.id!r} does not hear"
-    if tx.transmit.band != rx.receive.band:
-        return (
-            f"{tx.id!r} sends in {tx.transmit.band} and {rx.id!r} hears {rx.receive.band}: "
-            "they share no band"
-        )
-    for terminal, half in ((tx, tx.transmit), (rx, rx.receive)):
-        fault = frequency_fault(terminal.id, half.band, half.frequency_mhz)
-        if fault is not None:
-            return fault
-    return None
-
-
 def _inputs(
     tx: Terminal, rx: Terminal, range_km: float, eirp_dbw: float | None
 ) -> tuple[Line, ...]:
@@ -436,30 +405,3 @@ def _at_1km_dbhz(one: Itself, other: Itself, elevation_rad: float | None, eirp_d
 def navigation_cn0_at_1km_dbhz(tx: Terminal, rx: Terminal, elevation_rad=None, eirp_dbw=None):
     """C/N0 in dBHz of a navigation signal at 1 km, as ``navigation_cn0_dbhz``; remembered."""
     return _at_1km_dbhz(Itself(tx), Itself(rx), elevation_rad, eirp_dbw)
-
-
-def station_model(
-    elevation_deg, *, g0_dbi, g1_db_deg2, peak_deg, t1_k, t2_k, decay_per_deg, zenith_db,
-    cumulative_frac, moon_brightness_k=0.0,
-):  # fmt: skip
-    """Gain (dBi), noise temperature (K) and G/T (dB/K) of a deep-space antenna over elevation.
-
-    DSN 810-005 module 104: the gain already contains the atmosphere, do not subtract it again.
-    ``cumulative_frac`` is the weather distribution CD; ``moon_brightness_k`` adds the Moon behind
-    the atmosphere, for a beam much smaller than its disc.
-    """
-    el = np.asarray(elevation_deg, dtype=float)
-    slant_db = zenith_db / np.sin(el * DEG)
-    loss = 10.0 ** (0.1 * slant_db)
-    gain = g0_dbi - g1_db_deg2 * (el - peak_deg) ** 2 - slant_db
-    air_k = (255.0 + 25.0 * cumulative_frac) * (1.0 - 1.0 / loss)
-    noise = t1_k + t2_k * np.exp(-decay_per_deg * el) + air_k + (2.725 + moon_brightness_k) / loss
-    return gain, noise, gain - 10.0 * np.log10(noise)
-
-
-def moon_noise_small_dish_k(brightness_k, diameter_m, efficiency, frequency_mhz, moon_range_km):
-    """Noise in K that the whole Moon adds to a beam much wider than its disc."""
-    disc_sr = 2.0 * math.pi * (1.0 - math.sqrt(1.0 - (1737.4 / moon_range_km) ** 2))
-    wavelength_m = C_KM_S * 1e3 / (frequency_mhz * 1e6)
-    beam_sr = wavelength_m**2 / (efficiency * math.pi * diameter_m**2 / 4.0)
-    return brightness_k * disc_sr / beam_sr
