@@ -10,6 +10,7 @@ import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic_core import PydanticCustomError, core_schema
@@ -152,6 +153,21 @@ def date_instant(text: str) -> Epoch:
     if year == 2051:  # the ephemerides end here, and so does any span
         return _epoch("2050-12-31T23:59:59 UTC")
     return _epoch(f"{year:04d}-{month:02d}-01T00:00:00 UTC")
+
+
+def first_day(text: str) -> date:
+    """The day that a date counts from; a year or a month alone counts from its END, as instants do.
+
+    Any year will do: what is built in 2032 may serve beyond the ephemerides.
+
+    >>> str(first_day("2030")), str(first_day("2030-03")), str(first_day("2030-03-31"))
+    ('2031-01-01', '2030-04-01', '2030-03-31')
+    """
+    partial = _PARTIAL.match(text.strip())
+    if not partial:
+        return date.fromisoformat(text.strip()[:10])
+    year, month = int(partial.group(1)), int(partial.group(2) or 12)
+    return date(year + month // 12, month % 12 + 1, 1)
 
 
 def resonance_ratio(text: str) -> float:

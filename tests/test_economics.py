@@ -12,7 +12,10 @@ from cislunar.options.economics import (
     shares_by_year_frame,
     years_of,
 )
+from cislunar.nodes import service_window
 from cislunar.options.option import read_option
+from cislunar.schema import GroundStation
+from orbits.epoch import Epoch
 
 
 def station(name="s", start="2030-04-01", life=2, **more):
@@ -29,6 +32,20 @@ def test_fiscal_years_begin_in_april():
     assert fiscal_year("2030-04-01") == 2030
     assert fiscal_year("2030-03-31") == 2029
     assert fiscal_year("2030") == 2030  # a year alone counts from its end
+    assert fiscal_year("2030-03") == 2030  # and so does a month: its end is the first of April
+
+
+def test_service_counts_from_the_day_from_which_the_scenario_lets_it_serve():
+    """A year alone: nodes of it serve from 1 January of the next, 90 days of that fiscal year."""
+    start = Epoch.parse("2030-04-01T00:00:00 UTC")
+    year_s = Epoch.parse("2031-04-01T00:00:00 UTC") - start
+    record = GroundStation.model_validate(
+        {"name": "s", "latitude_deg": 0.0, "longitude_deg": 0.0, "service_start": "2030"}
+    )
+    served_days = service_window(record, start, year_s, "nominal").total_s / 86400.0
+    rows = cash_frame([station(start="2030")], lambda ids: 28.0 * len(ids), 56.0, 28.0)
+    hours = rows.set_index("fiscal_year").gap_hours_filled
+    assert hours[2030] == pytest.approx(served_days) == pytest.approx(90.0)  # an hour a day
 
 
 def test_cash_is_spent_before_service_and_adds_up():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cislunar.fields import first_day
 from cislunar.options.attribution import Shares, shares
 from cislunar.options.option import Option
 
@@ -57,14 +58,8 @@ def fiscal_year(date: str) -> int:
     >>> fiscal_year("2030-03-31"), fiscal_year("2030-04-01"), fiscal_year("2030")
     (2029, 2030, 2030)
     """
-    year, month, _ = _start(date)
-    return year if month >= 4 else year - 1
-
-
-def _start(date: str) -> tuple[int, int, int]:
-    parts = [int(p) for p in str(date).split("-")]
-    year, month = parts[0], parts[1] if len(parts) > 1 else 12
-    return year, month, parts[2] if len(parts) > 2 else 31 if len(parts) == 1 else 28
+    day = first_day(date)
+    return day.year if day.month >= 4 else day.year - 1
 
 
 def years_of(option: Option) -> tuple[int, str]:
@@ -226,9 +221,8 @@ def cash_frame(
     return frame.astype({c: "Float64" for c in CASH_COLUMNS if c.endswith(("jpy", "ed", "frac"))})
 
 
-def _day(year: int, month: int, day: int) -> float:
-    # the calendar, not the ephemerides' span: what is built in 2032 may serve beyond 2050
-    return float((date(year, month, day) - date(2000, 1, 1)).days)
+def _number(day: date) -> float:
+    return float((day - date(2000, 1, 1)).days)
 
 
 def year_start_day(year: int) -> float:
@@ -237,7 +231,7 @@ def year_start_day(year: int) -> float:
     >>> year_start_day(2000)
     91.0
     """
-    return _day(year, 4, 1)
+    return _number(date(year, 4, 1))
 
 
 def year_of_day(day: float) -> int:
@@ -252,7 +246,7 @@ def year_of_day(day: float) -> int:
 
 def service_days(option: Option) -> tuple[float, float]:
     """When an option's service begins and ends, in days past 2000-01-01."""
-    begin = _day(*_start(option.available_from))
+    begin = _number(first_day(option.available_from))
     return begin, begin + (option.lifetime_years or 0.0) * YEAR_DAYS
 
 

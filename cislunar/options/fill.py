@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cislunar.fields import first_day
 from cislunar.options.option import (
     Option,
     add_option,
@@ -130,8 +131,7 @@ def rank_options(
             row |= _gains(
                 before, after, base_total_h, option.cost_oku_jpy, weights or {}, places or {}
             )
-            later = end_utc is not None and _begins(option.available_from) > end_utc[:10]
-            row["status"] = "available-later" if later else "ranked"
+            row["status"] = "available-later" if _is_later(option, end_utc) else "ranked"
         row["note"] = "; ".join(note for note, _ in notes)
         row["note_ja"] = "。".join(note for _, note in notes)
         rows.append(row)
@@ -380,13 +380,13 @@ def _say_what_a_group_fills(rows):
             continue
         if own <= LEAST_GAIN_H:
             said = (
-                f"alone fills nothing of the {most:.0f} h that {best['option']} fills",
-                f"単独では{best['name_ja']}が埋める{most:.0f}時間を全く埋めない",
+                f"alone fills nothing of the {most:,.0f} h that {best['option']} fills",
+                f"単独では{best['name_ja']}が解消する{most:,.0f}時間を全く解消しない",
             )
         else:
             said = (
-                f"alone fills {own:.0f} h of the {most:.0f} h that {best['option']} fills",
-                f"{best['name_ja']}が埋める{most:.0f}時間に対し、単独では{own:.0f}時間",
+                f"alone fills {own:,.0f} h of the {most:,.0f} h that {best['option']} fills",
+                f"{best['name_ja']}が解消する{most:,.0f}時間に対し、単独では{own:,.0f}時間",
             )
         row["note"] = "; ".join(filter(None, (row["note"], said[0])))
         row["note_ja"] = "。".join(filter(None, (row["note_ja"], said[1])))
@@ -407,9 +407,11 @@ def _per_cost(hours: float, cost: float) -> float | None:
     return hours / cost if cost > 0 else None
 
 
-def _begins(text: str) -> str:
-    """The date a year or a month alone begins to count: its end, as with service starts."""
-    return text + {4: "-12-31", 7: "-31"}.get(len(text), "")
+def _is_later(option: Option, end_utc: str | None) -> bool:
+    """True where an option begins to serve only when a span has ended."""
+    if not option.available_from or end_utc is None:
+        return False
+    return f"{first_day(option.available_from)}T00:00" >= end_utc[:16]
 
 
 def _refuse_twins(options, pool):
