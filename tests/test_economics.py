@@ -3,6 +3,7 @@
 import pytest
 
 from cislunar import catalog
+from cislunar.nodes import service_window
 from cislunar.options.economics import (
     COMPARED,
     PROJECT_YEARS,
@@ -12,7 +13,6 @@ from cislunar.options.economics import (
     shares_by_year_frame,
     years_of,
 )
-from cislunar.nodes import service_window
 from cislunar.options.option import read_option
 from cislunar.schema import GroundStation
 from orbits.epoch import Epoch

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -25,8 +26,9 @@ from cislunar.roadmap.file import (
     load_roadmap,
     resolved_roadmap,
 )
-from cislunar.roadmap.run import load_roadmap_results, run_roadmap, run_start, yearly_gaps
+from cislunar.roadmap.run import load_roadmap_results, run_roadmap, run_start
 from cislunar.roadmap.story import answers, case_curves, milestones_title
+from cislunar.roadmap.years import yearly_gaps
 from cislunar.scenario import resolved_yaml
 from cislunar.text import Text
 from orbits.errors import InputError
@@ -225,9 +227,20 @@ def test_the_command_writes_a_page_in_each_language(tmp_path):
     for language, words in (("en", "How gaps open and close"), ("ja", "途絶の発生と解消")):
         page = (tmp_path / "o" / f"roadmap.{language}.html").read_text(encoding="utf-8")
         assert words in page
-        assert not re.search(r"(src|href)=.https?:", page)
+        # it asks nothing of the network: all that leads there is what a reader may click
+        assert not re.search(r"src=.https?:|<(?!a )[^>]*href=.https?:", page)
         assert (tmp_path / "o" / f"heat_map_relay.{language}.png").stat().st_size > 5000
         assert "IPAexGothic" in page
+        # where the figures come from: every record, and what is assumed or unverified in it
+        said = Text(language)
+        for section in ("assumptions", "sources"):
+            assert f"<h2>{said(f'section.{section}')}</h2>" in page
+        known = Text(language)("confidence.assumption")
+        assert "<td><code>r-0</code></td>" in page
+        assert f'<span class="badge assumption">{known}</span>' in page
+        height = said("assumptions.fields", fields=said("field.height_m"))
+        assert f'<div class="small loose">{height}</div>' in page
+        assert "track.sfo.jaxa.jp" in page
     before = (tmp_path / "o" / "roadmap.en.pdf").read_bytes()
     told = CliRunner().invoke(app, ["report", str(tmp_path / "o"), "--format", "pdf,pptx"])
     assert told.exit_code == 0, told.output
@@ -237,7 +250,9 @@ def test_the_command_writes_a_page_in_each_language(tmp_path):
         assert [round(x) for x in paper[0].get_size()] == [842, 595]
         said = plain("".join(p.get_textpage().get_text_bounded() for p in paper))
         lines = answers(load_roadmap_results(tmp_path / "o"), language)
-        for line in (words, *lines):
+        sections = [Text(language)(f"section.{s}") for s in ("assumptions", "sources")]
+        height = Text(language)("assumptions.fields", fields=Text(language)("field.height_m"))
+        for line in (words, *lines, *sections, height, "track.sfo.jaxa.jp"):
             assert plain(line) in said, line
         show = Presentation(str(tmp_path / "o" / f"roadmap.{language}.pptx"))
         shapes = [shape for slide in show.slides for shape in slide.shapes]
@@ -252,6 +267,29 @@ def test_the_command_writes_a_page_in_each_language(tmp_path):
             assert shape.top + shape.height <= show.slide_height
     scores = pd.read_csv(tmp_path / "o" / "roadmap_scores.csv")
     assert set(scores["year"]) == {2028, 2029}
+
+
+def test_a_finished_roadmap_is_told_from_its_tables_alone(done, tmp_path):
+    """What the run returned, whatever became of the starts; a case may be called by a number."""
+    results, folder = done
+    out = tmp_path / "out"
+    shutil.copytree(folder / "out", out)
+    shutil.rmtree(out / "runs")
+    again = load_roadmap_results(out)
+    for name in ("scores", "gaps", "named_gaps", "milestones", "supply", "options"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(results, name))
+    assert {r["id"] for r in again.sources} > {"r-0", "misasa", "far", "late", "relay-s", "uere"}
+    assert again.sources == results.sources
+
+
+def test_a_case_may_be_called_by_a_number(tmp_path):
+    made = small(years=[2029, 2029], starts_per_year=1, dates=[], policies=[])
+    made["slips"] = {"2031": made["slips"]["later"]}
+    path = tmp_path / "r.yaml"
+    path.write_text(yaml.safe_dump({"roadmap": made}), encoding="utf-8")
+    found = run_roadmap(load_roadmap(path), tmp_path / "out", workers=1)
+    assert set(found.milestones["case"]) == set(found.scores["case"]) == {"nominal", "2031"}
+    assert "relays late" in " ".join(answers(found, "en"))
 
 
 def test_formats_are_the_roadmaps_or_else_its_bases(tmp_path):
@@ -388,12 +426,16 @@ def test_a_roadmap_with_files_goes_anywhere_and_knows_what_they_hold(tmp_path):
     table = moved / "runs" / "2029-1" / "scores.csv"
     whole = table.read_bytes()
     table.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
-    with pytest.raises(InputError, match=r"scores\.csv: has \d+ rows; allowed: the \d+ rows"):
-        load_roadmap_results(moved)
     assert run_roadmap(results.roadmap, moved, workers=1).manifest["starts_run"] == 1  # mended
     assert table.read_bytes() == whole
+    table = moved / "roadmap_scores.csv"
+    table.write_bytes(b"".join(table.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(
+        InputError, match=r"roadmap_scores\.csv: has \d+ rows; allowed: the \d+ rows"
+    ):
+        load_roadmap_results(moved)
     table.write_text("")
-    with pytest.raises(InputError, match=r"scores\.csv: is cut short"):
+    with pytest.raises(InputError, match=r"roadmap_scores\.csv: is cut short"):
         load_roadmap_results(moved)
 
 

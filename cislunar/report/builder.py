@@ -22,20 +22,18 @@ def page(results, text: Text, languages: Sequence[str] = ()) -> str:
     context = tables.context(results, text)
     drawn = figures.figures(results, text)
     tabs = figures.tabs(drawn, text)
+    return filled(
+        "report.html", text, languages, script=_read("report.js"), plotly=_plotly(), tabs=tabs,
+        figures={name: encode(spec) for name, spec in drawn.items()}, **context,
+    )  # fmt: skip
+
+
+def filled(template: str, text: Text, languages: Sequence[str], **context) -> str:
+    """A page of one language from a template beside this file, its styles and signs inside it."""
+    others = [code for code in languages if code != text.language]
+    made = _environment().get_template(template)
     return with_signs(
-        _environment()
-        .get_template("report.html")
-        .render(
-            t=text,
-            lang=text.language,
-            others=[code for code in languages if code != text.language],
-            css=_read("report.css"),
-            script=_read("report.js"),
-            plotly=_plotly(),
-            figures={name: encode(spec) for name, spec in drawn.items()},
-            tabs=tabs,
-            **context,
-        )
+        made.render(t=text, lang=text.language, others=others, css=_read("report.css"), **context)
     )
 
 

@@ -20,7 +20,7 @@ from cislunar.text import Text
 PAPER_MAPS = ("availability_frac", "positioning_availability_frac")
 # sections of wide tables, set landscape after the body; the body takes the others
 ANNEX = ("scorecard", "positioning", "gathered", "within", "traverse", "signals", "gaps", "fills",
-         "worth", "demand", "needs", "supply", "assumptions", "sources")  # fmt: skip
+         "worth", "demand", "needs", "supply", "assumptions", "conflicts", "sources")  # fmt: skip
 PAPER_CURVES = 4  # assets whose accuracy against time is drawn
 WIDTH_PT = {"body": 481.0, "annex": 728.0, "slide": 895.0}
 LARGEST_PT = {"body": 7.5, "annex": 7.5, "slide": 10.5}

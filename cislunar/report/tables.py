@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
-from urllib.parse import urlparse
 
 from cislunar import display as fmt
 from cislunar.plots.bars import cause_hours
-from cislunar.report import demand, fixes, independence, offers, robustness, scores, worth
+from cislunar.report import (
+    demand,
+    fixes,
+    independence,
+    offers,
+    origins,
+    robustness,
+    scores,
+    worth,
+)
 from cislunar.report.answer import answer_sentences, needs_table, why_sentences
 from cislunar.report.cells import (
     Cell,
@@ -18,19 +25,14 @@ from cislunar.report.cells import (
     badge,
     cause,
     head,
-    key_word,
-    loose_fields,
     number,
-    said,
     service,
-    unsure,
 )
 from cislunar.report.conflicts import conflicts
 from cislunar.report.limits import limit_sentences
 from cislunar.report.method import method_sentences
 from cislunar.report.sensitivity import sensitivity
 from cislunar.report.supply import supply_rows
-from cislunar.report.told import told
 from cislunar.text import Text
 
 WORST_GAPS = 25
@@ -87,9 +89,9 @@ def context(results, text: Text) -> dict[str, Any]:
             "network.lead",
             when=scenario.start.utc_text(float(scenario.duration_s) / 2.0, 0),
         ),
-        "assumptions": _assumptions(results, text),
+        "assumptions": origins.assumptions(results, text),
         "conflicts": conflicts(results, text),
-        "sources": _sources(results, text),
+        "sources": origins.sources(results, text),
         "repro": _repro(results, text),
         "footer": text("footer.note", version=version),
     }  # fmt: skip
@@ -253,82 +255,6 @@ def _cause_totals(results, text):
 
 def _minute(utc) -> str:
     return str(utc)[:16].replace("T", " ")
-
-
-def _source_cells(sources) -> Cell:
-    out = []
-    for s in sources or ():
-        s = {"title": s} if isinstance(s, str) else dict(s)
-        url = s.get("url") if str(s.get("url") or "").startswith(("http://", "https://")) else None
-        date = s.get("date")
-        out.append(
-            {
-                "title": s.get("title") or url or fmt.NONE, "url": url,
-                "date": None if fmt.missing(date) else str(date),
-                "host": urlparse(url).hostname if url else None,
-            }
-        )  # fmt: skip
-    return Cell(kind="sources", entries=tuple(out))
-
-
-ORDER = ("unverified", "assumption", "derived", "transcription", "press", "primary")
-
-
-def _assumptions(results, text):
-    def place(record):
-        sure = record.get("confidence")
-        rank = ORDER.index(sure) if sure in ORDER else len(ORDER)
-        return (rank > 0, not loose_fields(record), rank, str(record["kind"]), str(record["id"]))
-
-    # a primary record belongs here too if one of its fields is assumed or unverified
-    known = {(r["kind"], r["id"]) for r in results.assumptions}
-    partly = [
-        r
-        for r in results.sources
-        if (r["kind"], r["id"]) not in known and (loose_fields(r) or loose_fields(r, "assumption"))
-    ]
-    records = sorted([*results.assumptions, *partly], key=place)
-    rows, count = [], 0
-    for r in records:
-        count += bool(loose_fields(r)) or r.get("confidence") == "unverified"
-        name, summary = said(r, text, "name"), told(r, text)
-        marked = badge(r.get("confidence"), text, unsure(r, text))
-        assumed = loose_fields(r, "assumption")
-        if assumed and r.get("confidence") != "assumption":
-            fields = text("list.joiner").join(key_word(name, text) for name in assumed)
-            marked = replace(
-                marked, entries=(*marked.entries, text("assumptions.assumed", fields=fields))
-            )
-        rows.append(
-            Row((
-                Cell(str(r.get("id", "")), "code"),
-                Cell(name or summary, "named", entries=(summary,) if name and summary else ()),
-                marked, Cell(said(r, text, "reason") or fmt.NONE, "w"),
-                _source_cells(r.get("sources")),
-            ))
-        )  # fmt: skip
-    return {
-        "head": head(text, "record", "what", "confidence", "reason", "sources"),
-        "rows": rows,
-        "count": text("assumptions.unverified", count=count, total=len(records)),
-    }
-
-
-def _sources(results, text):
-    records = sorted(results.sources, key=lambda r: (str(r.get("kind")), str(r.get("id"))))
-    rows = [
-        Row((
-            Cell(str(r.get("id", "")), "code"),
-            Cell(text.either(f"kind.{r.get('kind')}", str(r.get("kind") or fmt.NONE)), "k"),
-            badge(r.get("confidence"), text), _source_cells(r.get("sources")),
-        ))
-        for r in records
-    ]  # fmt: skip
-    return {
-        "head": head(text, "record", "kind", "confidence", "sources"),
-        "rows": rows,
-        "count": text("sources.count", count=len(rows)),
-    }
 
 
 def _repro(results, text):

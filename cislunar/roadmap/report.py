@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import html
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cislunar.products import write_whole
 from cislunar.report import pdf
-from cislunar.report.builder import HERE
-from cislunar.report.cells import Row
-from cislunar.report.webfont import POLICY, with_signs
+from cislunar.report.builder import filled
+from cislunar.report.webfont import POLICY
 from cislunar.roadmap.run import RoadmapResults
 from cislunar.roadmap.story import (
     SHOWN_SERVICES,
@@ -25,6 +23,7 @@ from cislunar.roadmap.story import (
     heat_title,
     limits,
     milestones_title,
+    origins,
     picture,
     repro,
     tables,
@@ -87,46 +86,16 @@ def _page(
     results: RoadmapResults, text: Text, languages: Sequence[str], drawn: Mapping[str, bytes]
 ) -> bytes:
     """The HTML page; pictures that are ``drawn`` already (PNG by name) are not drawn again."""
-    css = (HERE / "report.css").read_text(encoding="utf-8")
-    title = results.roadmap.title_in(text.language)
-    links = "".join(
-        f'<a class="language" lang="{code}" hreflang="{code}" href="roadmap.{code}.html">'
-        f"{_e(text('language.' + code))}</a>"
-        for code in languages
-        if code != text.language
-    )
-    body = [f"<h2>{_e(text('roadmap.answers'))}</h2>", '<div class="answer">']
-    body += [f"<p>{_e(line)}</p>" for line in answers(results, text.language)]
-    body.append("</div>")
-    body.append(f'<div class="limits"><h3>{_e(text("roadmap.limits"))}</h3><ul class="plain">')
-    body += [f"<li>{_e(phrase)}</li>" for phrase in limits(results, text)]
-    body.append("</ul></div>")
+    figures = []
     for name, caption, note, draw in _figures(results, text):
         png = drawn[name] if name in drawn else picture(draw(), "png")
-        code = base64.b64encode(png).decode("ascii")
-        body.append(f"<h2>{_e(caption)}</h2><p class='lead'>{_e(note)}</p>")
-        body.append(
-            f'<img alt="{_e(caption)}" style="max-width:100%" src="data:image/png;base64,{code}">'
-        )
-    for title_of, lead, head, rows in tables(results, text):
-        body.append(f"<h2>{_e(title_of)}</h2>")
-        body.append(f"<p class='lead'>{_e(lead)}</p>" if lead else "")
-        body.append(_html(head, rows))
-    body.append(f"<h2>{_e(text('section.repro'))}</h2><table class='facts'>")
-    body += [
-        f"<tr><th scope='row'>{_e(key)}</th><td><code>{_e(value)}</code></td></tr>"
-        for key, value in repro(results, text)
-    ]
-    body.append("</table>")
-    page = with_signs(
-        f'<!DOCTYPE html>\n<html lang="{text.language}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f'<link rel="icon" href="data:,"><title>{_e(title)}</title><style>{css}</style></head>'
-        f'<body><header class="top"><p class="kicker">{_e(text("report.kicker"))}{links}</p>'
-        f"<h1>{_e(title)}</h1></header><main>{''.join(body)}</main></body></html>\n"
-    )
-    return page.encode()
+        figures.append((caption, note, base64.b64encode(png).decode("ascii")))
+    return filled(
+        "roadmap.html", text, languages, policy=POLICY, figures=figures,
+        title=results.roadmap.title_in(text.language), answers=answers(results, text.language),
+        limits=limits(results, text), tables=tables(results, text) + origins(results, text),
+        repro=repro(results, text),
+    ).encode()  # fmt: skip
 
 
 def _paper(results: RoadmapResults, text: Text) -> bytes:
@@ -161,24 +130,10 @@ def _paper(results: RoadmapResults, text: Text) -> bytes:
         "figures": drawn, "repro": repro(results, text),
         "annex": [
             {"title": title, "lead": lead, **pdf.table(head, rows, "annex")}
-            for title, lead, head, rows in parts
+            for title, lead, head, rows in parts + origins(results, text)
         ],
     }  # fmt: skip
     return pdf.typeset("roadmap.typ", data, pictures)
-
-
-def _e(value: Any) -> str:
-    return html.escape(str(value))
-
-
-def _html(head: list[tuple[str, str]], rows: Iterable[Row]) -> str:
-    top = "".join(f"<th scope='col'>{_e(h)}</th>" for h, _ in head)
-    lines = ("<tr>" + "".join(f"<td>{_e(c.text)}</td>" for c in row.cells) + "</tr>"
-             for row in rows)  # fmt: skip
-    return (
-        f'<div class="scroll"><table><thead><tr>{top}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
 
 
 def _slides(results: RoadmapResults, text: Text) -> bytes:

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import cached_property
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -26,7 +27,7 @@ from cislunar.contact_delay import split_by_delay
 from cislunar.contacts import plan_contacts
 from cislunar.contention import contend, navigating
 from cislunar.links import close_links
-from cislunar.named_gaps import KEY, gap_pieces, name_gaps, region_of, years_text
+from cislunar.named_gaps import gap_pieces, name_gaps, region_of, years_text
 from cislunar.nodes import Node, expand_nodes
 from cislunar.pipeline import run, versions
 from cislunar.positioning import score_positioning
@@ -44,8 +45,10 @@ from cislunar.products import (
     write_table,
     write_whole,
 )
+from cislunar.provenance import collect
 from cislunar.ranging import Ranging, find_ranging
 from cislunar.roadmap.file import NOMINAL, Roadmap, load_roadmap, resolved_roadmap
+from cislunar.roadmap.years import find_milestones, yearly_gaps
 from cislunar.scenario import Scenario
 from cislunar.tracks import Tracks, build_tracks, time_grid
 from cislunar.trajectories import build_trajectories
@@ -71,6 +74,18 @@ OPTION_COLUMNS = (
 )  # fmt: skip
 
 
+# the files of the tables; milestones follow from the scores
+FILES = {
+    "scores": "roadmap_scores", "gaps": "roadmap_gaps", "named_gaps": "named_gaps",
+    "supply": "supply", "options": "roadmap_options",
+}  # fmt: skip
+WORDS = (
+    "case", "place", "region", "service", "verdict", "start_utc", "name_en", "name_ja", "cause",
+    "season", "state", "named_gap_id", "years", "places", "gap_ids", "node", "kind", "operator",
+    "option", "together_with", "run",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Shared:
     """What all cases of one start have in common; nodes are those that any case has in service."""
@@ -93,6 +108,21 @@ class RoadmapResults:
     supply: pd.DataFrame
     manifest: dict[str, Any]
     options: pd.DataFrame
+
+    @cached_property
+    def provenance(self) -> dict[str, list[dict[str, Any]]]:
+        """``assumptions`` and ``sources``: every record that some case of the roadmap rests on."""
+        return collect(self.roadmap.base, {*self.supply["node"], *self.scores["place"]})
+
+    @property
+    def assumptions(self) -> list[dict[str, Any]]:
+        """Every record that is not primary, wholly or in a field, with its reason."""
+        return self.provenance["assumptions"]
+
+    @property
+    def sources(self) -> list[dict[str, Any]]:
+        """Every record with its confidence and sources."""
+        return self.provenance["sources"]
 
     def __repr__(self) -> str:
         return (
@@ -317,9 +347,8 @@ def _run_all(roadmap: Roadmap, folder: Path, digest: str, workers, say) -> Roadm
         "finished": True, "wall_s": round(time.perf_counter() - began, 1),
         "starts_run": len(left),
     }  # fmt: skip
-    results = replace(results, manifest=manifest)
-    _write_tables(results, folder)
-    return results
+    _write_tables(replace(results, manifest=manifest), folder)
+    return load_roadmap_results(folder)  # what is told is what the files hold
 
 
 def _each_done(roadmap, left, runs, digest, workers):
@@ -380,7 +409,7 @@ def _start_tables(place: Path, number: int) -> dict[str, pd.DataFrame]:
     """The tables of one start as they were written. InputError where one is damaged."""
     told = json.loads((place / "done.json").read_text(encoding="utf-8"))["tables"]
     return {
-        name: read_table(place / f"{name}.csv", told[name], dtype={"run": "str"})
+        name: _read(place / f"{name}.csv", told[name])
         for name in (TABLES if number else ("options",))
     }
 
@@ -435,123 +464,29 @@ def load_roadmap_results(folder: str | os.PathLike) -> RoadmapResults:
     if not manifest.get("finished"):
         raise InputError("the roadmap is not finished; run it again", file=str(folder))
     with reading(folder):
-        return replace(gather(load_roadmap(folder / RESOLVED), folder), manifest=manifest)
+        roadmap = load_roadmap(folder / RESOLVED)
+        read = {
+            name: _read(folder / f"{file}.csv", manifest["tables"][file])
+            for name, file in FILES.items()
+        }
+        milestones = find_milestones(roadmap, read["scores"])
+    return RoadmapResults(roadmap, manifest=manifest, milestones=milestones, **read)
 
 
-def yearly_gaps(pieces: pd.DataFrame, demand: pd.DataFrame, years: tuple[int, int]) -> pd.DataFrame:
-    """One row a case, year and named gap: hours a month, users, and whether it opens or closes.
-
-    ``state``: it ``opens`` in a year where it was not there the year before, ``reopens`` if it
-    was earlier, ``closes`` in a year (a row with no hours) after one with it, else is ``open``. A
-    gap closes too when nobody asks any more: ``users`` counts who does.
-    """
-    import pandas as pd
-
-    rows = []
-    for case, of_case in pieces.groupby("case", sort=False):
-        asked = demand[demand["case"] == case]
-        ever: dict[tuple, bool] = {}
-        before: set[tuple] = set()
-        for year in range(years[0], years[1] + 1):
-            part: Any = of_case[of_case["year"] == year]
-            want: Any = asked[asked["year"] == year]
-            table = name_gaps(part, want) if len(part) else name_gaps(of_case[:0], want)
-            now = set()
-            counted = want.groupby(["service", "region"])["place"].nunique()
-            users: dict[tuple, int] = {key: int(n) for key, n in counted.items()}
-            for row in table.to_dict("records"):
-                key = tuple(row[k] for k in KEY)
-                now.add(key)
-                state = "open" if key in before else "reopens" if key in ever else "opens"
-                rows.append((case, year, row, state, users[key[0], key[1]]))
-                ever[key] = True
-            for key in sorted(before - now):
-                row = {**dict(zip(KEY, key, strict=True)), "place_hours": 0.0,
-                       "hours_per_month": 0.0, "severity": 0.0, "users_affected": 0,
-                       "gap_count": 0}  # fmt: skip
-                rows.append((case, year, row, "closes", users.get(key[:2], 0)))
-            before = now
-    from cislunar.named_gaps import gap_name
-
-    wanted = ("service", "region", "cause", "users_affected", "place_hours", "hours_per_month",
-              "severity", "gap_count", "season")  # fmt: skip
-    return pd.DataFrame(
-        [
-            {
-                "case": case, "year": year,
-                **{f"name_{lang}": gap_name(row["service"], row["region"], row["cause"], lang)
-                   for lang in ("en", "ja")},
-                **{name: row.get(name, "") for name in wanted}, "users": users, "state": state,
-            }
-            for case, year, row, state, users in rows
-        ],
-        columns=[
-            "case", "year", "name_en", "name_ja", *wanted, "users", "state",
-        ],
-    )  # fmt: skip
-
-
-def find_milestones(roadmap: Roadmap, scores: Any) -> pd.DataFrame:
-    """For each case, question and service: first year met, since when for good, worst figures.
-
-    A year meets a need where the verdict of every start and place is ``met``. ``first_year`` is
-    empty where none does; ``lasting_from`` is the first of the years met up to the last one.
-    """
-    import pandas as pd
-
-    rows = []
-    years = range(roadmap.record.years[0], roadmap.record.years[1] + 1)
-    for case in roadmap.record.cases:
-        for name, question in roadmap.record.milestones.items():
-            mine = scores[(scores["case"] == case) & scores["place"].isin(question.places)]
-            met: dict[str, dict[int, bool]] = {}
-            for service in question.services:
-                part = mine[mine["service"] == service]
-                by_year = dict(tuple(part.groupby("year")))
-                # every place must be there: one that is not demanded yet answers nothing
-                count = len(question.places) * roadmap.record.starts_per_year
-                met[service] = {
-                    y: y in by_year and len(by_year[y]) == count
-                    and bool((by_year[y]["verdict"] == "met").all())
-                    for y in years
-                }  # fmt: skip
-                worst = part.groupby("year")["availability_frac"].min()
-                rows.append((case, name, service, met[service], worst))
-            if len(question.services) > 1:
-                together = {y: all(m[y] for m in met.values()) for y in years}
-                rows.append((case, name, "all", together, None))
-    out = []
-    for case, name, service, met_in, worst in rows:
-        first = next((y for y in years if met_in[y]), None)
-        lasting = None
-        for y in reversed(years):
-            if not met_in[y]:
-                break
-            lasting = y
-        out.append(
-            {
-                "case": case, "milestone": name, "service": service, "first_year": first,
-                "lasting_from": lasting, "years_met": years_text(y for y in years if met_in[y]),
-                "worst_availability_last_year_frac":
-                    None if worst is None or years[-1] not in worst else float(worst[years[-1]]),
-            }
-        )  # fmt: skip
-    frame = pd.DataFrame(out)
-    kinds = {"first_year": "Int64", "lasting_from": "Int64"}
-    if len(frame):
-        frame = frame.astype(kinds | {"worst_availability_last_year_frac": "Float64"})
-    return frame
+def _read(path: Path, kept: dict[str, Any]) -> Any:
+    """A table as it was written: words stay words ("2031", "NA"), and empty ones stay empty."""
+    table: Any = read_table(
+        path, kept, dtype=dict.fromkeys(WORDS, "str"), keep_default_na=False, na_values=[""]
+    )
+    return table.fillna({name: "" for name in WORDS if name in table})
 
 
 def _write_tables(results: RoadmapResults, folder: Path) -> None:
-    for name, table in (
-        ("roadmap_scores", results.scores), ("roadmap_gaps", results.gaps),
-        ("named_gaps", results.named_gaps), ("milestones", results.milestones),
-        ("supply", results.supply), ("roadmap_options", results.options),
-    ):  # fmt: skip
-        text = rounded(table).to_csv(index=False, lineterminator="\n")
-        write_whole(folder / f"{name}.csv", text.encode())
-    _write_json(folder / "manifest.json", results.manifest)
+    told = {
+        file: write_table(rounded(getattr(results, name)), folder / f"{file}.csv")
+        for name, file in {**FILES, "milestones": "milestones"}.items()
+    }
+    _write_json(folder / "manifest.json", {**results.manifest, "tables": told})
 
 
 def _write_json(path: Path, data: dict) -> None:
@@ -559,6 +494,6 @@ def _write_json(path: Path, data: dict) -> None:
 
 
 __all__ = [
-    "NOMINAL", "RoadmapResults", "Shared", "find_milestones", "gather", "load_roadmap_results",
-    "run_case", "run_roadmap", "run_start", "share", "yearly_gaps",
+    "NOMINAL", "RoadmapResults", "Shared", "gather", "load_roadmap_results", "run_case",
+    "run_roadmap", "run_start", "share",
 ]  # fmt: skip

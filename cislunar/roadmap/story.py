@@ -13,6 +13,8 @@ from cislunar.plots import style
 from cislunar.plots.bars import option_label
 from cislunar.plots.still import fixed_ids, new_figure, plain
 from cislunar.report.cells import Cell, Row
+from cislunar.report.conflicts import conflicts
+from cislunar.report.origins import assumptions, sources
 from cislunar.roadmap.file import NOMINAL, titled
 from cislunar.roadmap.run import RESOLVED, RoadmapResults
 from cislunar.text import Text
@@ -324,7 +326,10 @@ def repro(results: RoadmapResults, text: Text) -> list[tuple[str, str]]:
     ]
 
 
-def tables(results: RoadmapResults, text: Text) -> list[tuple[str, str, Any, list[Row]]]:
+Table = tuple[str, str, Any, list[Row]]
+
+
+def tables(results: RoadmapResults, text: Text) -> list[Table]:
     """Title, lead, head and rows of each table."""
     made = (
         (milestones_title(results, text), "", _milestones(results, text)),
@@ -341,6 +346,19 @@ def tables(results: RoadmapResults, text: Text) -> list[tuple[str, str, Any, lis
         for title, lead, (head, rows) in made
         if rows
     ]
+
+
+def origins(results: RoadmapResults, text: Text) -> list[Table]:
+    """Title, lead, head and rows of each table of what the figures rest on, record by record."""
+    out = []
+    for name, made in (
+        ("assumptions", assumptions(results, text)), ("conflicts", conflicts(results, text)),
+        ("sources", sources(results, text)),
+    ):  # fmt: skip
+        lead = made["lead"] if "lead" in made else f"{text(f'{name}.lead')} {made['count']}"
+        if made["rows"]:
+            out.append((text(f"section.{name}"), lead, made["head"], made["rows"]))
+    return out
 
 
 def _milestones(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:

@@ -14,7 +14,7 @@ from cislunar import catalog
 from cislunar.nodes import expand_nodes
 from cislunar.plots.bars import option_label
 from cislunar.provenance import collect
-from cislunar.report import tables
+from cislunar.report import origins, tables
 from cislunar.report.answer import answer_sentences
 from cislunar.report.cells import key_word, loose_fields
 from cislunar.scenario import load_scenario
@@ -292,9 +292,9 @@ def test_what_is_assumed_or_unverified_is_marked(known, language):
     text = Text(language)
     run = SimpleNamespace(**known)
     rows = {}
-    for row in tables._assumptions(run, text)["rows"]:
+    for row in origins.assumptions(run, text)["rows"]:
         rows.setdefault(row.cells[0].text, []).append(row.cells[2])
-    listed = {row.cells[0].text: row.cells[2].text for row in tables._sources(run, text)["rows"]}
+    listed = {row.cells[0].text: row.cells[2].text for row in origins.sources(run, text)["rows"]}
     for record in known["sources"]:
         sure, name = record["confidence"], record["id"]
         assert name in listed

@@ -12,7 +12,7 @@ from cislunar import catalog
 from cislunar.nodes import expand_nodes
 from cislunar.provenance import collect
 from cislunar.ranging import signal_rows
-from cislunar.report import demand, fixes, tables
+from cislunar.report import demand, fixes, origins
 from cislunar.report.conflicts import conflicts
 from cislunar.roadmap.file import is_roadmap, load_roadmap
 from cislunar.scenario import load_scenario
@@ -40,7 +40,7 @@ def run(request):
 
 
 def test_no_reason_of_an_assumption_is_told_in_english(run):
-    rows = tables._assumptions(run, TEXT)["rows"]
+    rows = origins.assumptions(run, TEXT)["rows"]
     assert rows
     known = {r["id"]: r for r in run.sources}
     for row in rows:
@@ -52,7 +52,7 @@ def test_no_reason_of_an_assumption_is_told_in_english(run):
 
 
 def test_what_a_record_says_is_told_in_words(run):
-    for row in tables._assumptions(run, TEXT)["rows"]:
+    for row in origins.assumptions(run, TEXT)["rows"]:
         for said in (row.cells[1].text, *row.cells[1].entries, *row.cells[2].entries):
             assert not KEY.search(said), said
             assert not re.search(r"\b(?:None|True|False|nan)\b|[{}\[\]]", said), said
