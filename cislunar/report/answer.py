@@ -9,7 +9,7 @@ import pandas as pd
 from cislunar import display as fmt
 from cislunar.plots.bars import cause_hours, option_label
 from cislunar.report.cells import service, span_of
-from cislunar.report.demand import needs_of
+from cislunar.report.demand import level, needs_of
 from cislunar.report.offers import NOTHING_H, differential, gap, is_later, year
 from cislunar.text import Text
 
@@ -173,8 +173,8 @@ def _gathered(results, text):
     for r in asked.head(GATHERED).to_dict(orient="records"):
         names = r["source_names"].split()
         values = {
-            "asset": r["asset"], "need": f"{float(r['need_accuracy_m']):g}",
-            "axes": text(f"axes.{r['need_axes']}"), "window": fmt.duration(r["window_s"], text),
+            "asset": r["asset"], "window": fmt.duration(r["window_s"], text),
+            "need": level(results, r["asset"], float(r["need_accuracy_m"]), r["need_axes"], text),
             "nodes": text("list.joiner").join(names), "count": len(names),
             "share": fmt.percent(r["reached_frac"]),
         }  # fmt: skip

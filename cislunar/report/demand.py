@@ -109,6 +109,16 @@ def accuracy(need, text: Text) -> str:
     )  # fmt: skip
 
 
+def level(results, asset: str, accuracy_m: float, axes: str, text: Text) -> str:
+    """``25 m (3σ, 3D)``: an accuracy that an asset needs, with the measure that its need is in."""
+    how = [text(f"axes.{axes}")]
+    for need in needs_of(results, asset, "positioning"):
+        if need.accuracy_m == accuracy_m:
+            how.insert(0, text(f"accuracy.{need.accuracy_basis or 'rms'}"))
+            break
+    return text("need.level", n=f"{accuracy_m:g}", how=text("list.joiner").join(how))
+
+
 def criteria(need, text: Text) -> str:
     """Everything that a need asks, in words and units."""
     parts = []

@@ -130,7 +130,7 @@ def within(results, text: Text) -> dict[str, Any]:
             share = dict(zip(part["within_s"], part["availability_frac"], strict=True))
             said = text("within.level", n=f"{level:g}")
             if basis == "need":
-                said = text("within.need", n=f"{level:g}", axes=text(f"axes.{axes}"))
+                said = text("within.need", level=demand.level(results, asset, level, axes, text))
             rows.append(
                 Row((Cell(str(asset), "w"), Cell(said),
                      *(number(fmt.percent(share.get(s))) for s in times)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from cislunar import catalog
 from cislunar import display as fmt
+from cislunar.fields import date_instant
 from cislunar.provenance import assumed_craft, price_basis
 from cislunar.report import demand
 from cislunar.report.cells import service, span_of
@@ -20,7 +23,7 @@ def limit_sentences(results, text: Text) -> list[str]:
     if assets and len(results.comm_scores):
         out.append(_contention(results, text))
         out += _time_share(results, text)
-    out += _places(results, text)
+    out += _places(results, text) + _dates(results, text) + _ends(results, text)
     smooth = sum(getattr(n, "horizon", None) is None for n in assets)
     if smooth:
         out.append(text("limit.terrain", count=smooth, total=len(assets)))
@@ -96,6 +99,46 @@ def _time_share(results, text):
                 service=service(low["service"], text), least=fmt.percent(low[SHARE]),
             )  # fmt: skip
     return [out]
+
+
+def _dates(results, text):
+    """What the scenario counts in this span though its catalogue record has other dates."""
+    scenario, there = results.scenario, {n.name for n in results.nodes}
+    items = []
+    kinds = ("spacecraft", "ground_stations", "assets")
+    for record in (r for kind in kinds for r in getattr(scenario, kind, ())):
+        aside = {"service_start", "service_end"} & {*getattr(record, "overridden", ())}
+        if record.name not in there or not aside:
+            continue
+        known = catalog.find(record.catalog_id)
+        start, end = (_nominal(known.get(f"service_{edge}")) for edge in ("start", "end"))
+        if start and date_instant(start) - scenario.start >= scenario.duration_s:
+            items.append(text("limit.from", name=record.name, date=_told(start, text)))
+        elif end and date_instant(end) - scenario.start <= 0.0:
+            items.append(text("limit.until", name=record.name, date=_told(end, text)))
+    return [text("limit.dates", items=text("list.joiner").join(items))] if items else []
+
+
+def _nominal(date: Any) -> str:
+    """A date of service as a catalogue record has it: its own, or the nominal one of three."""
+    return str((date.get("nominal") if isinstance(date, dict) else date) or "")
+
+
+def _told(date: str, text: Text) -> str:
+    return text("limit.year", year=date) if len(date) == 4 else date
+
+
+def _ends(results, text):
+    there = {n.name for n in results.nodes}
+    assets = getattr(results.scenario, "assets", ())
+    dated, open_ended = open_ends(a for a in assets if a.name in there)
+    return [text("limit.ends", count=open_ended, total=dated)] if open_ended else []
+
+
+def open_ends(assets: Iterable[Any]) -> tuple[int, int]:
+    """How many assets state a start of service, and how many of those no end."""
+    dated = [a for a in assets if getattr(a, "service_start", None) is not None]
+    return len(dated), sum(a.service_end is None for a in dated)
 
 
 def _places(results, text):

@@ -14,6 +14,7 @@ from cislunar.plots.bars import option_label
 from cislunar.plots.still import fixed_ids, new_figure, plain
 from cislunar.report.cells import Cell, Row
 from cislunar.report.conflicts import conflicts
+from cislunar.report.limits import open_ends
 from cislunar.report.origins import assumptions, sources
 from cislunar.roadmap.file import NOMINAL, titled
 from cislunar.roadmap.run import RESOLVED, RoadmapResults
@@ -303,8 +304,11 @@ def _headed(words: str) -> str:
 
 def limits(results: RoadmapResults, text: Text) -> list[str]:
     record = results.roadmap.record
+    dated, open_ended = open_ends(results.roadmap.base.assets)
+    values = {"days": f"{record.days:g}", "n": record.starts_per_year,
+              "dated": dated, "open": open_ended}  # fmt: skip
     return [
-        text(f"roadmap.limit.{key}", days=f"{record.days:g}", n=record.starts_per_year)
+        text(f"roadmap.limit.{key}", **values)
         for key in ("span", "orbits", "dates", "demand", "alone")
     ]
 

@@ -11,6 +11,7 @@ import pytest
 from cislunar.plots import bars, style
 from cislunar.report import answer, demand, limits, offers, scores, tables
 from cislunar.report.cells import PATTERNS
+from cislunar.scenario import load_scenario
 from cislunar.schema import Need
 from cislunar.terrain.horizon_file import Horizon
 from cislunar.text import LANGUAGES, Text
@@ -93,6 +94,27 @@ def test_limits_stand_beside_the_answer(run, language):
     }[language]  # fmt: skip
     for phrase in expected:
         assert phrase in found.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_counted_against_its_own_dates_is_named(language):
+    """In March 2030 a rover of 2032 and a relay whose life is over; in 2033 only what is left."""
+    scenario = load_scenario("configs/japan_2030.yaml")
+    expected = {
+        "en": ("lunar-cruiser (from 2032)", "shackleton-rim (from 2035)",
+               "queqiao-1-type (until 2026-06-14)", "for 22 of the 23 assets"),
+        "ja": ("lunar-cruiser（2032年以降）", "shackleton-rim（2035年以降）",
+               "queqiao-1-type（2026-06-14まで）", "23件のうち22件"),
+    }[language]  # fmt: skip
+    for epoch, *there in (("2030-03-01T00:00:00 UTC", True, True, True, True),
+                          ("2033-03-01T00:00:00 UTC", False, True, True, True)):  # fmt: skip
+        moved = scenario.model_copy(update={"epoch": epoch})
+        nodes = [SimpleNamespace(name=r.name) for r in (*moved.spacecraft, *moved.assets)]
+        made = SimpleNamespace(scenario=moved, nodes=nodes)
+        text = Text(language)
+        found = " ".join([*limits._dates(made, text), *limits._ends(made, text)])
+        assert [words in found for words in expected] == there, found
+    assert "lupex" not in found
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
