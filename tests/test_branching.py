@@ -1,6 +1,9 @@
 """The best set by branch and bound, against trying all sets and whole-number programming."""
 
 import itertools
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cislunar.options.branching import ALIKE_H, Game, prove_best
-from cislunar.options.covering import Rules, best_set, pieces_of
 from orbits.intervals import Intervals
+
+covering = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("covering_witness.py"))))
 
 HOURS = 24  # pieces of time, each of an hour
 NAMES = [f"o{k}" for k in range(10)]
@@ -82,9 +86,9 @@ def test_the_best_set_is_that_of_trying_all_and_of_the_whole_number_program(seed
     assert found.runs == pool.asked
     everything = [frozenset(s) for k in range(11) for s in itertools.combinations(NAMES, k)]
     small = {s for s in everything if len(s) <= 4}  # what first serves a piece is never larger
-    pieces = pieces_of({k: {s: pool.whole(k, s) for s in small} for k in pool.ways})
-    rules = Rules(pool.cost, (("o0", "o1"),), {"o3": (("o4",),)})
-    assert best_set(pieces, rules, pool.budget).hours == pytest.approx(best)
+    pieces = covering.pieces_of({k: {s: pool.whole(k, s) for s in small} for k in pool.ways})
+    rules = covering.Rules(pool.cost, (("o0", "o1"),), {"o3": (("o4",),)})
+    assert covering.best_set(pieces, rules, pool.budget).hours == pytest.approx(best)
 
 
 @settings(max_examples=12, deadline=None)

@@ -3,7 +3,7 @@
 - ``option`` reads options and adds them to a scenario; ``reruns`` runs a scenario with some added;
 - ``fill`` ranks them one by one, and searches for a set greedily where only reruns can tell;
 - ``pool`` and ``open_fixes`` put all options into one situation: a set of them is a selection;
-- ``subsets`` and ``pool_value`` tell what sets serve, ``branching`` and ``covering`` which is best;
+- ``subsets`` and ``pool_value`` tell what sets serve, ``branching`` which is best;
   ``portfolio`` takes the answer from them, and ``attribution`` says whose merit it is;
 - ``economics``, ``robustness``, ``outlook`` and ``independence`` are what a chosen set is worth;
 - ``proposal`` alone knows the order.

@@ -1,4 +1,6 @@
-"""The best set of options for a budget, as a covering problem in whole numbers.
+"""The best set of options for a budget, as a covering problem in whole numbers: a witness.
+
+It shares nothing with the planner's branch and bound, and solves small pools only.
 
 Time falls into pieces, each of which is served by some sets of options and not by others. What
 serves a piece is told by its ways: any one will do, and a way asks for so many of its members
@@ -205,7 +207,7 @@ def _solve(pieces, rules, budget, *, whole, time_limit_s) -> Best:
     def ask(aim, rows, limits):
         found = milp(
             aim, integrality=integral, bounds=Bounds(0.0, 1.0),
-            constraints=LinearConstraint(rows, ub=np.array(limits)),  # pyright: ignore[reportArgumentType]
+            constraints=LinearConstraint(rows, ub=np.array(limits)),
             options={"time_limit": time_limit_s, "mip_rel_gap": 0.0},
         )  # fmt: skip
         if found.x is None:
