@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cislunar.condition_records import Leaf, leaves
+from cislunar.faults import raise_all
 from cislunar.link_models.bands import frequency_fault
-from cislunar.loading import raise_all
 from cislunar.scenario import Scenario, distinct
 from cislunar.terminal_records import Terminal
 from cislunar.terrain.horizon_file import read_horizon

@@ -20,6 +20,7 @@ from cislunar.cli_base import (
     PROGRAM,
     CommandLine,
     Outside,
+    check_file,
     exit_codes,
     listed,
     plain,
@@ -86,6 +87,7 @@ def run(
         if is_roadmap(scenario):
             _run_roadmap(scenario, out, workers, not no_report, quiet)
             return
+        _refuse_other(scenario, "trade", "cislunar sweep")
         from cislunar.checks import check_scenario
         from cislunar.products import check_folder
         from cislunar.report import check_formats
@@ -164,6 +166,8 @@ def sweep(
         from cislunar.sweep.page import summary, write_page
         from cislunar.sweep.trade import load_trade
 
+        _refuse_other(trade, "scenario", "cislunar run")
+        _refuse_other(trade, "roadmap", "cislunar run")
         chosen = load_trade(trade)
         folder = out if out is not None else Path("out") / chosen.name
         done = run_trade(
@@ -186,6 +190,8 @@ def ladder(
     allow_outside: Outside = False,
 ) -> None:
     """Scores a scenario in kepler, cr3bp and ephemeris fidelity, and tells what changes."""
+    with exit_codes():
+        check_file(out)
     with exit_codes(str(scenario)):
         from cislunar.scenario import load_scenario
         from cislunar.sweep.ladder import climb, printed
@@ -195,6 +201,21 @@ def ladder(
         if out is not None:
             table.to_csv(out, index=False, lineterminator="\n")
             print(out)
+
+
+def _refuse_other(file: Path, kind: str, command: str) -> None:
+    """InputError for a file of another kind than the command's, which that command is for."""
+    from cislunar.sweep.trade import is_trade
+    from cislunar.yamlio import read_mapping
+
+    raw = read_mapping(file)
+    means = {
+        "trade": is_trade(raw),
+        "roadmap": "roadmap" in raw,
+        "scenario": "duration_days" in raw and "base" not in raw,
+    }
+    if means[kind]:
+        raise InputError(f"is a {kind}", file=str(file), allowed=f"{command} {file}")
 
 
 def _check_trade(file: Path) -> bool:
@@ -389,6 +410,7 @@ def orbit(
     }  # fmt: skip
     given = {name: value for name, value in keys.items() if value is not None}
     with exit_codes():
+        check_file(out)
         from cislunar.one_orbit import build_one, printed
 
         figures = build_one(

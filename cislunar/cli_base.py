@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -82,6 +84,20 @@ Outside = Annotated[
         "--allow-outside", callback=_outside, help="read files outside the scenario's folder"
     ),
 ]
+
+
+def check_file(path: Path | None, key: str = "--out") -> None:
+    """Refuses a file that cannot be written, before anything is computed for it."""
+    if path is None:
+        return
+    if path.is_dir() or not path.parent.is_dir():
+        which = path if path.is_dir() else path.parent
+        what = f"{which} is {'' if path.is_dir() else 'not '}a folder"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        what = f"{path} may not be written"
+    else:
+        return
+    raise InputError(what, key=key, value=str(path), allowed="a file in an existing folder")
 
 
 def say(line: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cislunar.cli_base import exit_codes, say
+from cislunar.cli_base import check_file, exit_codes, say
 from orbits.errors import InputError
 
 
@@ -66,6 +66,7 @@ def export(
 ) -> None:
     """Writes a contact plan in another form."""
     with exit_codes():
+        check_file(out, "FILE")
         from cislunar.plan_files import read_plan, write_plan
 
         write_plan(read_plan(plan), out)
@@ -88,7 +89,9 @@ def resilience(
         from cislunar.results import load_results
 
         rates = None if failures is None else read_failure_rates(failures)
-        found = find(load_results(folder), rates, draws=draws, seed=seed)
+        results = load_results(folder)
+        with exit_codes(None if failures is None else str(failures)):
+            found = find(results, rates, draws=draws, seed=seed)
         for loss in found.critical.head(20).to_dict("records"):
             if loss["places"]:
                 print(
@@ -113,6 +116,7 @@ def horizon(
 ) -> None:
     """Finds a site's terrain horizon in elevation models (PDS3 IMG or LBL, GeoTIFF)."""
     with exit_codes():
+        check_file(out)
         from cislunar.terrain.dem_files import open_dem
         from cislunar.terrain.horizon import horizon_profile
         from cislunar.terrain.horizon_file import horizon_text, write_horizon
@@ -138,6 +142,7 @@ def compare(
 ) -> None:
     """Tells in which intervals two contact plans differ."""
     with exit_codes():
+        check_file(out)
         from cislunar.contact_files import check_cells
         from cislunar.plan_compare import compare_plans, load_contacts
 

@@ -100,7 +100,7 @@ def _kept(family, given, epoch, days, figures, keeping):
 
 def _scenario(family, given, fidelity, epoch, days):
     from cislunar.checks import check_scenario
-    from cislunar.loading import InputErrors
+    from cislunar.faults import InputErrors
     from cislunar.scenario import Scenario
 
     if family in ("halo", "nrho"):

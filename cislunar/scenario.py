@@ -19,8 +19,9 @@ from pydantic import ValidationError, model_validator
 
 from cislunar.clocks import clocks
 from cislunar.condition_records import Atmosphere, PairCondition
+from cislunar.faults import InputErrors, as_faults, raise_all
 from cislunar.fields import Instant, Name, Oku, Range, refuse
-from cislunar.loading import InputErrors, Resolver, as_faults, raise_all
+from cislunar.loading import Resolver
 from cislunar.paths import make_path
 from cislunar.records import Record, key
 from cislunar.schema import (

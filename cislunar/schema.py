@@ -52,6 +52,11 @@ TerminalEntry = Annotated[
 # --- needs -------------------------------------------------------------------------------------
 
 
+_OF_ANY = ("availability_frac", "availability_basis", "max_gap_s")
+_OF_LINKS = ("min_rate_bps", "latency_s", "volume_bit_per_day", "store_and_forward")
+_OF_FIXES = ("accuracy_m", "max_pdop", "max_gdop")
+
+
 class Need(Sourced):
     """What a user asks of one service."""
 
@@ -75,6 +80,17 @@ class Need(Sourced):
     max_pdop: Positive | None = key("largest PDOP of a usable solution")
     max_gdop: Positive | None = key("largest GDOP of a usable solution")
     store_and_forward: bool | None = key("true: data may wait on board")
+
+    @model_validator(mode="after")
+    def _asks_what_the_service_has(self):
+        fix = self.service == "positioning"
+        for name in _OF_LINKS if fix else _OF_FIXES:
+            if getattr(self, name) is not None:
+                raise refuse(
+                    f"not asked of {self.service}",
+                    ", ".join((*_OF_ANY, *(_OF_FIXES if fix else _OF_LINKS))), name,
+                )  # fmt: skip
+        return self
 
     @property
     def rate_bps(self) -> float:
@@ -363,14 +379,15 @@ class Policy(Record):
         "operators of the networks lunanet and china that a case sorts; absent: the catalogue's", {}
     )
     groups: dict[str, tuple[Name, ...]] = key("operators of each group", {})
-    share: tuple[tuple[str, str], ...] = key("pairs of groups that share", ())
+    share: tuple[tuple[str, str], ...] = key("pairs of groups that share: [[a, b], ...]", ())
 
     @model_validator(mode="after")
     def _known_groups(self):
-        for pair in self.share:
+        for index, pair in enumerate(self.share):
             for group in pair:
                 if group not in self.groups:
-                    raise refuse(f"share names the group {group!r}", f"one of {list(self.groups)}")
+                    allowed = ", ".join(self.groups) or "a group of policy.groups"
+                    raise refuse(f"no group is named {group!r}", allowed, f"share.{index}")
         return self
 
     def permits(self, a: str | None, b: str | None) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cislunar.checks import check_scenario
-from cislunar.loading import InputErrors
+from cislunar.faults import InputErrors
 from cislunar.scenario import load_scenario
 from cislunar.yamlio import MAX_BYTES, read_mapping
 from orbits.epoch import Epoch
@@ -72,6 +72,19 @@ FAULTS = {
     "a station's name taken": (with_(include="[dsn]", assets="[{name: dsn-madrid, latitude_deg: 0,"
                                      " longitude_deg: 0}]"), "assets.0.name", "dsn-madrid"),
     "name with a path": (with_(name="../x"), "name", "letters, digits"),
+    "a missing choice": (craft("{kind: halo, branch: southern, amplitude_z_km: 10000}"),
+                         "spacecraft.0.orbit.libration_point", "missing; allowed: L1, L2"),
+    "a missing number": (craft(ELEMENTS.format(a=9000, e=0.1).replace("semi_major_axis_km: 9000, ", "")),
+                         "spacecraft.0.orbit.semi_major_axis_km",
+                         "missing; allowed: semi-major axis, km"),
+    "another language": (with_(title="{english: x}"), "title.english",
+                         "'english' is not one of the choices; allowed: en, ja"),
+    "a group for a pair": (with_(policy="{groups: {a: [jaxa]}, share: [a]}"), "policy.share.0",
+                           "'a' is refused; allowed: a list"),
+    "an accuracy of a relay": (with_(needs="{n: [{service: relay, accuracy_m: 25}]}"),
+                               "needs.n.0.accuracy_m", "not asked of relay; allowed: avail"),
+    "a latency of a fix": (with_(needs="{n: [{service: positioning, latency_s: 5}]}"),
+                           "needs.n.0.latency_s", "not asked of positioning; allowed: avail"),
     "hyperbolic": (craft(ELEMENTS.format(a=9000, e=1.2)),
                    "spacecraft.0.orbit.eccentricity", "below 1"),
     "negative axis": (craft(ELEMENTS.format(a=-9000, e=0.2)),
@@ -99,7 +112,8 @@ FAULTS = {
     "unknown clock": (craft(DRO, ", clock: quartz"), "spacecraft.0.clock", "mini-rafs"),
     "unpublished place": (with_(assets="[{from: kr-private-lander-2030}]"),
                           "assets.0.latitude_deg", "not published"),
-    "unknown group": (with_(policy="{groups: {a: [x]}, share: [[a, b]]}"), "policy", "'b'"),
+    "unknown group": (with_(policy="{groups: {a: [x]}, share: [[a, b]]}"), "policy.share.0",
+                      "no group is named 'b'; allowed: a"),
     "a list that is a record": (with_(spacecraft="{name: a}"), "spacecraft", "a list"),
     "a record that is text": (with_(spacecraft="[halo]"), "spacecraft.0", "not a record"),
     "outage backwards": (
@@ -364,3 +378,38 @@ def test_an_oem_that_holds_too_much_is_refused(tmp_path, text, said):
     (tmp_path / "x.oem").write_text(text)
     with pytest.raises(InputError, match=said):
         read_oem(tmp_path / "x.oem")
+
+
+def test_a_file_of_another_kind_names_its_command(tmp_path):
+    from typer.testing import CliRunner
+
+    from cislunar.cli import app
+
+    for text, command, told in (
+        (HEAD, "sweep", "is a scenario; allowed: cislunar run"),
+        ("roadmap: {name: x}\n", "sweep", "is a roadmap; allowed: cislunar run"),
+        ("name: t\nbase: x.yaml\naxes: {}\n", "run", "is a trade; allowed: cislunar sweep"),
+    ):
+        path = tmp_path / "x.yaml"
+        path.write_text(text, encoding="utf-8")
+        ended = CliRunner().invoke(app, [command, str(path)])
+        assert (ended.exit_code, ended.stderr) == (2, f"{path}: {told} {path}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("ladder", "{}"), ("compare", "{}", "{}"), ("horizon", "{}", "--latitude=0", "--longitude=0"),
+     ("orbit", "dro", "--amplitude-km=7e4", "--epoch=2030-03-01")],
+)  # fmt: skip
+def test_a_file_that_cannot_be_written_is_refused_first(tmp_path, words):
+    """Before anything is read or computed: a ladder ran its three flights and then failed."""
+    from typer.testing import CliRunner
+
+    from cislunar.cli import app
+
+    given = [w.format(tmp_path / "unread") for w in words]
+    for out, what in ((tmp_path / "no" / "f.oem", f"{tmp_path / 'no'} is not a folder"),
+                      (tmp_path, f"{tmp_path} is a folder")):  # fmt: skip
+        ended = CliRunner().invoke(app, [*given, "--out", str(out)])
+        told = f"cislunar: --out: {what}; allowed: a file in an existing folder\n"
+        assert (ended.exit_code, ended.stderr) == (2, told)

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from cislunar import products
 from cislunar.cli import app
-from cislunar.loading import MOST_FAULTS
+from cislunar.faults import MOST_FAULTS
 from cislunar.outside import allow_outside
 from cislunar.products import whole_folder
 from cislunar.scenario import Scenario, input_files, load_scenario, resolved_yaml

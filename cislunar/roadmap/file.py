@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ValidationError, model_validator
 
 from cislunar.catalog import get as catalogued
+from cislunar.faults import as_faults, raise_all
 from cislunar.fields import Name, Range, refuse
-from cislunar.loading import as_faults, raise_all
 from cislunar.outside import beside
 from cislunar.policy_cases import policy_cases, with_policy
 from cislunar.records import Record, key

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import Discriminator, Tag, ValidationError, field_validator, model_validator
 
+from cislunar.faults import as_faults, raise_all
 from cislunar.fields import Name, Positive, Range, refuse
-from cislunar.loading import as_faults, raise_all
 from cislunar.records import Record
 from cislunar.records import key as told  # an axis has a field of that name
 from cislunar.scenario import distinct

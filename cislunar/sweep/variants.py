@@ -10,7 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cislunar.loading import Resolver, raise_all
+from cislunar.faults import raise_all
+from cislunar.loading import Resolver
 from cislunar.outside import beside
 from cislunar.scenario import Scenario, distinct, scenario_from
 from cislunar.sweep.designs import label, searched, variants
