@@ -266,6 +266,7 @@ def check(
         from cislunar.checks import check_scenario
         from cislunar.common_band import band_notes
         from cislunar.nodes import expand_nodes
+        from cislunar.policy_notes import policy_notes
         from cislunar.scenario import load_scenario
 
         scenario = load_scenario(file)
@@ -277,7 +278,8 @@ def check(
             f"{kinds.count('station')} Earth stations, {kinds.count('asset')} lunar assets, "
             f"{len(scenario.options)} options, {scenario.duration_days:g} days"
         )
-        for note in band_notes(nodes, scenario.policy):
+        said = policy_notes(scenario.policy, nodes, scenario.options)
+        for note in said + band_notes(nodes, scenario.policy):
             print(note["en"])
 
 

@@ -21,6 +21,7 @@ from cislunar.links import close_links
 from cislunar.nodes import Node
 from cislunar.options.proposal import Proposal, propose
 from cislunar.options.reruns import Reruns
+from cislunar.policy_notes import policy_notes
 from cislunar.positioning import PositioningResult, score_positioning
 from cislunar.positioning.accumulate import accumulate_run, check_signals, settings_of
 from cislunar.positioning.accumulated import (
@@ -280,6 +281,7 @@ def _manifest(
             }
         )
     notes += air_notes(results.nodes) + cloud_notes(results.plan, results.nodes)
+    notes += policy_notes(scenario.policy, results.nodes, scenario.options)
     notes += band_notes(results.nodes, scenario.policy)
     return {
         "maker": MAKER,

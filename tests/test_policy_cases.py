@@ -1,12 +1,16 @@
 """Who may route through and range from whom, by named case, in whole small runs."""
 
+from types import SimpleNamespace
+
 import pytest
 
 import cislunar
 from cislunar.gaps import CAUSES
 from cislunar.policy_cases import policy_cases, with_policy
+from cislunar.policy_notes import policy_notes
 from cislunar.roadmap.run import run_case, share
 from cislunar.scenario import resolved_yaml, scenario_from
+from cislunar.schema import Policy
 from cislunar.yamlio import parse_yaml
 from orbits.errors import InputError
 from orbits.intervals import Intervals
@@ -156,3 +160,18 @@ def test_faults_are_told():
         scenario_from(mapping(policy={"case": "japan-alone", "networks": {"lunanet": ["x"]}}))
     with pytest.raises(InputError, match="not a policy case"):
         with_policy(cislunar.Scenario(**mapping()), "nobody")
+
+
+def test_a_misspelt_operator_of_a_group_is_named_and_whom_it_leaves_alone():
+    """No fault of the file, but every contact of the nodes meant would be gone in silence."""
+    meant = Policy(groups={"lunanet": ["jaxa", "nassa"]}, share=[["lunanet", "lunanet"]])
+    nodes = [SimpleNamespace(name=n, operator=o) for n, o in
+             (("dro", "jaxa"), ("hls", "nasa"), ("madrid", "nasa"), ("mine", None))]  # fmt: skip
+    for language, words in (("en", ("nassa", "hls, madrid (nasa)")), ("ja", ("nassa", "誰とも"))):
+        found = [note[language] for note in policy_notes(meant, nodes)]
+        assert len(found) == 2
+        assert all(word in said for word, said in zip(words, found, strict=True))
+    known = SimpleNamespace(operator="nassa")
+    adds = SimpleNamespace(spacecraft=[known], constellations=[], ground_stations=[], assets=[])
+    assert len(policy_notes(meant, nodes, [SimpleNamespace(adds=adds)])) == 1
+    assert policy_notes(Policy(), nodes) == []
