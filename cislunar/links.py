@@ -36,7 +36,6 @@ from cislunar.budget import (
 )
 from cislunar.crossings import Grid, Steps, follow, quantity, range_km, scan
 from cislunar.geometry import LOSS_RANGE, OFF_MOON, RANGE, quantity_at
-from cislunar.link_models.atmosphere import station_air
 from cislunar.link_models.modcod import modes
 from cislunar.pairing import (
     min_elevation_deg,
@@ -46,6 +45,7 @@ from cislunar.pairing import (
     terminal_pairs,
 )
 from cislunar.records import Itself
+from cislunar.station_air import station_air
 from orbits.compiled import njit
 from orbits.constants import C_KM_S, DEG
 from orbits.events import EDGE_TOLERANCE_S, intersect_all

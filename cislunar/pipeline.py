@@ -16,7 +16,6 @@ from cislunar.comms import CommScores, relay_live, score_comms
 from cislunar.contact_delay import split_by_delay
 from cislunar.contacts import ContactPlan, plan_contacts
 from cislunar.contention import Contended, contend, navigating
-from cislunar.link_models.atmosphere import air_notes
 from cislunar.links import close_links
 from cislunar.nodes import Node
 from cislunar.options.proposal import Proposal, propose
@@ -36,6 +35,7 @@ from cislunar.results import Results
 from cislunar.scenario import Scenario, resolved_yaml
 from cislunar.sensitivity import STEPS, sensitivity_frame
 from cislunar.situation import Situation, in_service
+from cislunar.station_air import air_notes
 from cislunar.tracks import build_tracks, time_grid
 from cislunar.trajectories import build_trajectories
 from cislunar.world import build_world
