@@ -280,3 +280,27 @@ def test_shares_of_all_options_in_sampled_orders(made, scenario, monkeypatch):
     off = (hours(found) - exact).abs()
     assert off.max() > 1e-3
     assert (off < 4 * hours(found, "standard_error_h") + 0.01).all()
+
+
+def test_a_greedy_set_says_why():
+    """One option that puts terminals on another's craft and fills anything ends proof and shares."""
+    from cislunar.options.proposal import _why_greedy
+
+    def option(name, terminals=()):
+        adds = SimpleNamespace(spacecraft_terminals=list(terminals))
+        return SimpleNamespace(id=name, not_computable=None, adds=adds)
+
+    def pool(*options, method=None):
+        rules = None if method is None else SimpleNamespace(method=method)
+        return SimpleNamespace(options=options, contention=rules)
+
+    relay, trunk = option("relay"), option("trunk", ["laser"])
+    whole, none = object(), None
+    for scenario, found, felt, reason, named in (
+        (pool(relay, trunk), whole, ["trunk"], "terminals", ["trunk"]),
+        (pool(trunk), none, ["trunk"], "terminals", ["trunk"]),
+        (pool(relay, trunk, method="auto"), none, ["trunk"], "contention", []),
+        (pool(relay, method="none"), none, ["relay"], "contacts", []),
+    ):
+        assert _why_greedy(scenario, found, felt) == {"reason": reason, "options": named}
+    assert _why_greedy(pool(), none, []) == {}

@@ -106,7 +106,8 @@ def propose(
     # an option that only puts terminals on another's craft is outside the sets; if it matters,
     # only reruns tell what it does beside others
     apart = [o.id for o in options if whole is None or o.id not in whole.names]
-    if whole is None or any(single_h.get(i, 0.0) > 1e-3 for i in apart):
+    felt = [i for i in apart if single_h.get(i, 0.0) > 1e-3]
+    if whole is None or felt:
         kept: list[Rerun] = []
 
         def verify(ids: tuple[str, ...]) -> Mapping[tuple[str, str], float]:
@@ -119,6 +120,7 @@ def propose(
         )  # fmt: skip
         apart_from = _independence(reruns, kept[-1] if kept else None)
         found = _greedy(chosen, fills, money, options, asked, days, apart_from)
+        found.notes["greedy_because"] = _why_greedy(scenario, whole, felt)
         return replace(found, by_place=by_place)
     further = prove(whole, options, single_h, budget + NEXT_OKU, tags)
     proof = further
@@ -236,6 +238,19 @@ def _whole(reruns: Reruns, failed: frozenset[str]) -> WholePool | None:
         reruns.base, reruns.served, options, reruns.uere, reruns.ephemeris, reruns.memory
     )
     return whole if whole.contacts <= MOST_CONTACTS else None
+
+
+def _why_greedy(scenario: Any, whole: WholePool | None, felt: list[str]) -> dict[str, Any]:
+    """What keeps options from standing side by side, for manifest and report; {} without any."""
+    if not scenario.options:
+        return {}
+    if whole is not None:
+        return {"reason": "terminals", "options": felt}
+    rules = scenario.contention
+    contended = rules is not None and rules.method != "none"
+    alike = any(not o.not_computable and not o.adds.spacecraft_terminals for o in scenario.options)
+    reason = "contention" if contended else "contacts" if alike else "terminals"
+    return {"reason": reason, "options": felt if reason == "terminals" else []}
 
 
 def _greedy(chosen, fills, money, options, asked, days, independence) -> Proposal:

@@ -26,7 +26,10 @@ def method(results, text: Text) -> list[str]:
         "bound": fmt.number(bound), "lacks": fmt.number(max(bound - hours, 0.0)),
     }  # fmt: skip
     if notes["method"] != "enumeration":
-        return [text("portfolio.greedy"), text("portfolio.trivial_bound", **said),
+        why = notes["greedy_because"]
+        names = _names(results, why["options"], text)
+        return [text("portfolio.greedy"), text(f"portfolio.because_{why['reason']}", names=names),
+                text("portfolio.trivial_bound", **said),
                 text("portfolio.verified", **said)]  # fmt: skip
     said["runs"] = str(notes["proof_runs"])
     out = [text("portfolio.exact" if notes["proof_complete"] else "portfolio.bound", **said)]

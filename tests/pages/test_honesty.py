@@ -272,10 +272,14 @@ def test_a_hair_of_an_hour_prints_as_nothing_everywhere(run):
 def test_the_portfolio_is_greedy_and_may_exceed_the_budget(run):
     run.manifest["portfolio"] = {
         "method": "greedy", "gap_hours_filled": 30.0, "verified_gap_hours": 30.0,
-        "bound_gap_hours": 75.0,
+        "bound_gap_hours": 75.0, "greedy_because": {"reason": "terminals", "options": ["lnss-1"]},
     }  # fmt: skip
     found = " ".join(offers.portfolio(run, Text("en"))["cautions"])
     assert "without guarantee" in found
+    assert "on another's spacecraft (One more LNSS satellite)" in found
+    for reason, words in (("contention", "Links contend"), ("contacts", "too many contacts")):
+        run.manifest["portfolio"]["greedy_because"] = {"reason": reason, "options": []}
+        assert words in " ".join(offers.portfolio(run, Text("en"))["cautions"])
     assert "75" in found
     assert "costs 31.5 to 110 億円" in found
     assert "exceeds the budget" not in found
