@@ -15,7 +15,7 @@ import pytest
 
 from cislunar.sweep import sweep
 from cislunar.sweep.trade import trade_from
-from orbits.errors import InputError
+from orbits.errors import ComputationError, InputError
 
 pytest.importorskip("distributed")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -69,7 +69,8 @@ def _answers(address: str) -> None:
 
 @pytest.fixture
 def cluster():
-    """Address of a scheduler with two workers, and how to start another worker; ended after."""
+    """Address of a scheduler with two workers, how to start another worker, and the scheduler's
+    process; ended after."""
     address = f"tcp://127.0.0.1:{_free_port()}"
     started: list[subprocess.Popen] = []
 
@@ -85,11 +86,11 @@ def cluster():
         return start("worker", address, "--nworkers", "1", "--nthreads", "1", "--no-nanny",
                      "--no-dashboard", "--host", "127.0.0.1")  # fmt: skip
 
-    start("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2],
-          "--no-dashboard")  # fmt: skip
+    scheduler = start("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2],
+                      "--no-dashboard")  # fmt: skip
     _answers(address)
     workers = [worker(), worker()]
-    yield address, workers, worker
+    yield address, workers, worker, scheduler
     for process in started:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -103,21 +104,63 @@ def test_processes_give_the_rows_of_threads(whole, tmp_path):
 
 def test_a_worker_of_a_given_cluster_may_be_killed(whole, cluster, tmp_path):
     """One of two workers is killed when a third of the rows are there: the other ends the sweep."""
-    address, workers, _ = cluster
+    address, workers, *_ = cluster
     out = tmp_path / "out"
+
+    killer = _killed_at_the_first_rows(out, workers[:1])
+    sweep(trade_from(TRADE), out, scheduler=address, quiet=True)
+    killer.join()
+    assert workers[0].wait(10.0) == -signal.SIGKILL
+    assert (out / TABLE).read_bytes() == whole
+
+
+def _killed_at_the_first_rows(out, processes) -> threading.Thread:
+    """Kills processes when the first rows of a sweep into ``out`` are on the disk."""
 
     def kill():
         deadline = time.monotonic() + 300.0
         while time.monotonic() < deadline and not list((out / "parts").glob("[0-9]*.parquet")):
             time.sleep(0.05)
-        os.killpg(workers[0].pid, signal.SIGKILL)
+        for process in processes:
+            os.killpg(process.pid, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()
-    sweep(trade_from(TRADE), out, scheduler=address, quiet=True)
+    return killer
+
+
+MANY = TRADE | {
+    "name": "many",
+    "axes": TRADE["axes"] | {"a_km": TRADE["axes"]["a_km"] | {"linear": [5000, 9000, 250]}},
+}  # fmt: skip
+
+
+def test_a_scheduler_that_dies_ends_the_sweep_and_its_rows_are_kept(cluster, tmp_path):
+    """Most variants are not yet sent then: those that are sent to nobody never come back."""
+    address, _, _, scheduler = cluster
+    out = tmp_path / "out"
+    killer = _killed_at_the_first_rows(out, [scheduler])
+    with pytest.raises(ComputationError, match="the scheduler was lost"):
+        sweep(trade_from(MANY), out, scheduler=address, quiet=True)
     killer.join()
-    assert workers[0].wait(10.0) == -signal.SIGKILL
-    assert (out / TABLE).read_bytes() == whole
+    kept = len(list((out / "parts").glob("[0-9]*.parquet")))
+    assert kept
+    done = sweep(trade_from(MANY), out, workers=2, resume=True, quiet=True)
+    assert len(done.table) == 750
+    assert done.manifest["failed"] == 0
+
+
+def test_workers_may_all_go_and_others_come(whole, cluster, tmp_path, capsys):
+    address, workers, worker, _ = cluster
+    out = tmp_path / "out"
+    killer = _killed_at_the_first_rows(out, workers)
+    later = threading.Thread(target=lambda: (killer.join(), time.sleep(12.0), worker()))
+    later.start()
+    done = sweep(trade_from(MANY), out, scheduler=address)
+    later.join()
+    assert len(done.table) == 750
+    assert done.manifest["failed"] == 0
+    assert capsys.readouterr().err.count("no worker is there: waiting for one") == 1
 
 
 def test_no_scheduler_is_one_line(tmp_path):

@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from cislunar.sweep import engine, shared, sweep
+from cislunar.sweep.identity import identity, marks_of
 from cislunar.sweep.one import compute, row_of
 from cislunar.sweep.trade import load_trade, trade_from
-from cislunar.sweep.variants import check_trade, mark_of, read_base, scenario_of
+from cislunar.sweep.variants import check_trade, read_base, scenario_of
 from orbits.errors import ComputationError, InputError
 
 pytest.importorskip("distributed")
@@ -42,8 +43,9 @@ def _written(folder: Path, trade: dict, base: dict | None = None) -> Path:
 
 
 def _swept(file: Path, out: str, **more):
+    more = more if "scheduler" in more else {"workers": 1, **more}
     return sweep(load_trade(file), file.parent / out, trade_folder=file.parent, file=str(file),
-                 workers=1, quiet=True, **more)  # fmt: skip
+                 quiet=True, **more)  # fmt: skip
 
 
 def _stopped(file: Path, out: str, monkeypatch, rows: int = 1, **more) -> None:
@@ -133,28 +135,80 @@ def test_a_file_that_changes_while_a_sweep_runs_spoils_it(tmp_path, monkeypatch)
 
 
 def test_a_worker_of_another_program_or_base_computes_nothing(tmp_path, monkeypatch):
-    trade = trade_from(TRADE | {"base": BASE})
+    (tmp_path / "own.py").write_text("def one(found): return 1.0\n")
+    own = {"seen": SEEN, "own": {"function": "own:one"}}
+    trade = trade_from(TRADE | {"base": BASE, "metrics": own})
     text = trade.model_dump_json(exclude_unset=True)
-    mark = mark_of(text, read_base(trade, tmp_path, None))
-    code = shared.code_hash()
+    began = identity(trade, text, read_base(trade, tmp_path, None), None, tmp_path)
+    marks = marks_of(began, trade, tmp_path)
     given = (text, str(tmp_path), None, 0, {"per_plane": 2}, None)
-    assert row_of(*given, (mark, code))["error"] is None
-    for marks, said in [((mark, "other"), "another version"), (("other", code), "base scenario")]:
-        row = row_of(*given, marks)
-        assert said in row["error"]
+    assert row_of(*given, marks)["metrics"]["own"] == 1.0
+    said = {"code": "another version of this program", "trade": "base scenario",
+            "files": "other files", "functions": "another version of the metrics"}  # fmt: skip
+    for mark, words in said.items():
+        row = row_of(*given, marks._replace(**{mark: "other"}))
+        assert words in row["error"]
         assert (row["error_kind"], row["metrics"]) == ("lost", {})
     real = engine.Runner.__init__
 
     def other(self, *given):
         real(self, *given)
-        self.marks = (self.marks[0], "another program")
+        self.marks = self.marks._replace(code="another program")
 
     monkeypatch.setattr(engine.Runner, "__init__", other)
     with pytest.raises(ComputationError, match="3 variants are not computed"):
-        sweep(trade, tmp_path / "out", workers=1, quiet=True)
+        sweep(trade, tmp_path / "out", trade_folder=tmp_path, workers=1, quiet=True)
     monkeypatch.setattr(engine.Runner, "__init__", real)
-    done = sweep(trade, tmp_path / "out", workers=1, quiet=True, resume=True)
+    done = sweep(trade, tmp_path / "out", trade_folder=tmp_path, workers=1, quiet=True, resume=True)
     assert done.table["error"].isna().all()
+
+
+def test_a_worker_on_a_machine_without_the_files_computes_nothing(tmp_path):
+    """What the beginning process could read is not the variants' fault where a worker cannot."""
+    here, away = tmp_path / "here", tmp_path / "away"
+    for folder in (here, away):
+        folder.mkdir()
+    _written(here, TRADE)
+    for own, said in [({}, "cannot read the base"), ({"own": {"function": "own:one"}}, "lacks")]:
+        trade = trade_from(TRADE | {"metrics": {"seen": SEEN, **own}})
+        (here / "own.py").write_text("def one(found): return 1.0\n")
+        text = trade.model_dump_json(exclude_unset=True)
+        marks = marks_of(
+            identity(trade, text, read_base(trade, here, None), None, here), trade, here
+        )
+        if own:
+            (here / "own.py").unlink()
+        folder = here if own else away
+        row = row_of(text, str(folder), None, 0, {"per_plane": 2}, None, marks)
+        assert said in row["error"]
+        assert row["error_kind"] == "lost"
+
+
+def test_a_function_is_had_from_a_file_beside_the_trade(tmp_path):
+    """With what stands beside it; one that was edited is read anew in the same process."""
+    (tmp_path / "helping.py").write_text("FIVE = 5\n")
+    (tmp_path / "own.py").write_text("import helping\ndef one(found): return helping.FIVE\n")
+    metrics = {"own": {"function": "own:one"}}
+    file = _written(tmp_path, TRADE | {"metrics": metrics, "processes": False})
+    assert _swept(file, "out").table["own"].tolist() == [5.0] * 3
+    (tmp_path / "own.py").write_text("def one(found): raise SystemExit(7)\n")
+    done = _swept(file, "out")
+    assert done.table["error"].tolist() == ["SystemExit: 7"] * 3
+    for name, text, said in [
+        ("own:two", "", "no attribute"), ("none:one", "", "No module named 'none'"),
+        ("ends:one", "raise SystemExit(5)", "SystemExit: 5"), ("ends:one", "def one(: 1", "Syntax"),
+        ("link:one", None, "outside the trade's folder"), ("own:__name__", "", "not a function"),
+    ]:  # fmt: skip
+        if text:
+            (tmp_path / "ends.py").write_text(text)
+        elif text is None:
+            (tmp_path / "link.py").symlink_to(Path(shared.__file__))
+        file = _written(tmp_path, TRADE | {"metrics": {"own": {"function": name}}})
+        with pytest.raises(InputError) as caught:
+            check_trade(load_trade(file), tmp_path, str(file))
+        assert str(caught.value).startswith(f"{file}: metrics: '{name}' ")
+        assert said in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 def test_the_hash_of_the_program_sees_all_its_data():
@@ -244,11 +298,14 @@ def test_a_sweep_that_cannot_start_leaves_what_was_there(tmp_path):
 def test_an_address_that_is_none_is_one_line(tmp_path):
     file = _written(tmp_path, TRADE)
     command = [sys.executable, "-m", "cislunar", "sweep", str(file), "--out", str(tmp_path / "out")]
-    done = subprocess.run([*command, "--scheduler", "nonsense"], capture_output=True, text=True,
-                          check=False)  # fmt: skip
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert "no scheduler answers" in done.stderr
+    for address in ("nonsense", "tls://127.0.0.1:1", "ucx://127.0.0.1:1", "inproc://1"):
+        done = subprocess.run([*command, "--scheduler", address], capture_output=True, text=True,
+                              check=False)  # fmt: skip
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert "no scheduler answers" in done.stderr
+    with pytest.raises(InputError, match=r"^--workers: .*not both"):
+        _swept(file, "out", scheduler="tcp://127.0.0.1:1", workers=2)
     assert not (tmp_path / "out").exists()
 
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cislunar.outside import outside_allowed
 from cislunar.products import read_manifest, reading
 from cislunar.sweep.designs import axis_values, label, left_out
-from cislunar.sweep.identity import files_hash, identity
+from cislunar.sweep.identity import Marks, files_hash, identity, marks_of
 from cislunar.sweep.metrics import depth
 from cislunar.sweep.one import RETRY, row_of
 from cislunar.sweep.pareto import costs_of, hypervolume, nondominated, reference_point
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WAITING_A_WORKER = 3  # variants in a worker's queue; more would only hold memory
+LOOK_S = 5.0  # between looks how many workers there are
+SCHEMES = ("tcp", "tls", "ws", "wss")  # of addresses of a scheduler
+MOST_LOST = 3  # times that a variant is sent again where its scheduler was away
 
 Values = dict[str, Any]
 
@@ -115,22 +119,27 @@ class _Teller:
 
     def __init__(self, total: int, done: int, quiet: bool):
         self.total, self.done, self.before, self.failed = total, done, done, 0
-        self.quiet, self.start, self.said = quiet, time.monotonic(), 0.0
+        self.quiet, self.said = quiet, 0.0
+        self.start: float | None = None  # when the first variant was there
         self.live = not quiet and hasattr(sys.stderr, "isatty") and sys.stderr.isatty()
 
+    def say(self, line: str) -> None:
+        if not self.quiet:
+            print(f"\r{line}\x1b[K" if self.live else line, file=sys.stderr, flush=True)
+
     def one(self, failed: bool) -> None:
+        now = time.monotonic()
+        if self.start is None:  # what workers need to begin with says nothing of the rest
+            self.start, self.before = now, self.done + 1
         self.done += 1
         self.failed += failed
-        now = time.monotonic()
         if self.quiet or (self.done < self.total and now - self.said < (0.3 if self.live else 15)):
             return
         self.said = now
-        left = (now - self.start) / (self.done - self.before) * (self.total - self.done)
-        hours, rest = divmod(round(left), 3600)
-        text = (
-            f"{self.done} of {self.total} variants, {self.failed} failed, "
-            f"{hours}:{rest // 60:02d}:{rest % 60:02d} left"
-        )
+        text = f"{self.done} of {self.total} variants, {self.failed} failed"
+        if since := self.done - self.before:
+            hours, rest = divmod(round((now - self.start) / since * (self.total - self.done)), 3600)
+            text += f", {hours}:{rest // 60:02d}:{rest % 60:02d} left"
         end = "\n" if not self.live or self.done == self.total else ""
         print(f"\r{text}\x1b[K" if self.live else text, end=end, file=sys.stderr, flush=True)
 
@@ -147,20 +156,19 @@ def _client(workers: int, processes: bool, scheduler: str | None) -> Iterator[An
     import logging
 
     if scheduler is not None:
-        from distributed.comm.addressing import get_address_host
-
-        try:
-            get_address_host(scheduler)  # before a client is begun that would tell its end
-            client = distributed.Client(scheduler, timeout="10s", set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as fault:
-            raise InputError(
-                f"no scheduler answers ({fault})",
-                key="--scheduler",
-                value=scheduler,
-                allowed="the address of a Dask scheduler",
-            ) from None
-        with client:
-            yield client
+        with _quiet("distributed.client"):  # it would tell, at length, what is told in one line
+            try:
+                _check_address(scheduler)
+                client = distributed.Client(scheduler, timeout="10s", set_as_default=False)
+            except (OSError, ValueError, TypeError, TimeoutError) as fault:
+                raise InputError(
+                    f"no scheduler answers ({fault})",
+                    key="--scheduler",
+                    value=scheduler,
+                    allowed="the address of a Dask scheduler",
+                ) from None
+            with client:
+                yield client
         return
     with _deaf_to_interrupts():
         cluster = distributed.LocalCluster(
@@ -172,7 +180,49 @@ def _client(workers: int, processes: bool, scheduler: str | None) -> Iterator[An
             silence_logs=logging.CRITICAL,
         )
     with cluster, distributed.Client(cluster, set_as_default=False) as client:
+        if processes:
+            client.register_plugin(_printing_to_stderr())
         yield client
+
+
+def _printing_to_stderr() -> Any:
+    """A plugin of worker processes: what a user's metric prints is no result on stdout."""
+    from distributed import WorkerPlugin
+
+    class ToStderr(WorkerPlugin):
+        name = "to-stderr"
+
+        def setup(self, worker: Any) -> None:
+            sys.stdout = sys.stderr
+
+    return ToStderr()
+
+
+def _check_address(scheduler: str) -> None:
+    """ValueError for what is no address, before a client is begun that would tell its end."""
+    from distributed.comm.addressing import get_address_host, parse_address
+    from distributed.security import Security
+
+    scheme = parse_address(scheduler)[0]
+    if scheme not in SCHEMES:
+        raise ValueError(f"unknown address scheme {scheme!r} (known schemes: {', '.join(SCHEMES)})")
+    get_address_host(scheduler)
+    if scheme in ("tls", "wss") and not Security().get_connection_args("client")["ssl_context"]:
+        raise ValueError("Dask's configuration names no certificates for TLS")
+
+
+@contextmanager
+def _quiet(logger: str) -> Iterator[None]:
+    """Says nothing of what one logger is told."""
+    import logging
+
+    told = logging.getLogger(logger)
+    before = told.level
+    told.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        told.setLevel(before)
 
 
 @contextmanager
@@ -191,6 +241,18 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
+def _row_in(future: Any) -> tuple[Values | None, Any]:
+    """The row that a future holds, or None and why there is none. TimeoutError where it is lost."""
+    try:
+        if future.status == "finished":
+            return future.result(timeout=LOOK_S), None
+        return None, future.exception() if future.status == "error" else "cancelled"
+    except TimeoutError:
+        raise
+    except Exception as fault:  # the scheduler went between the two
+        return None, fault
+
+
 class Runner:
     """Computes variants on workers and keeps their rows; those kept already are only looked up."""
 
@@ -203,13 +265,15 @@ class Runner:
         store: Store,
         rows: dict[int, Values],
         functions: Mapping[str, Callable] | None,
-        marks: tuple[str, str],
+        marks: Marks,
     ):
         self.trade, self.text, self.folder, self.file = trade, text, folder, file
         self.store, self.rows, self.functions, self.marks = store, rows, functions, marks
         self.client: Any = None
         self.teller: _Teller | None = None
         self.in_flight = 1
+        self._looked = time.monotonic()
+        self._waits = False
 
     def run(self, wanted: list[tuple[int, Values]]) -> None:
         """Fills ``rows`` with the variants of ``wanted``: numbers and values.
@@ -233,7 +297,7 @@ class Runner:
             return
         from distributed import as_completed
 
-        waiting = iter(todo)
+        waiting = deque(todo)
         cache = str((self.store.folder / "cache").resolve())
 
         def submit(n: int):
@@ -252,39 +316,71 @@ class Runner:
                 pure=False,
             )
 
-        number_of = {}
+        number_of: dict[Any, int] = {}
+        sent_again: Counter[int] = Counter()
         flying = as_completed(loop=self.client.loop)
-        for n in waiting:
-            future = submit(n)
-            number_of[future.key] = n
-            flying.add(future)
-            if len(number_of) >= self.in_flight:
-                break
-        for future in flying:
-            n = number_of.pop(future.key)
-            if future.status == "finished":
-                row = future.result()
-            else:
-                fault = future.exception() if future.status == "error" else "cancelled"
-                row = {
-                    "variant": n,
-                    "metrics": {},
-                    "error": f"its worker was lost ({fault})"[:500],
-                    "error_kind": RETRY,
-                    "wall_s": None,
-                }
-            del future
-            self._keep(row, values_of[n], keys[n])
-            after = next(waiting, None)
-            if after is not None:
-                future = submit(after)
-                number_of[future.key] = after
+        while waiting or number_of:
+            while waiting and len(number_of) < self.in_flight:
+                n = waiting.popleft()
+                future = submit(n)
+                number_of[future.key] = n
                 flying.add(future)
+            while not flying.has_ready():
+                time.sleep(0.01)
+                self._look()
+            future = next(flying)
+            n = number_of.pop(future.key)
+            try:
+                row, fault = _row_in(future)
+            except TimeoutError:  # the worker that has it is gone: another computes it again
+                number_of[future.key] = n
+                flying.add(future)
+                self._look()
+                continue
+            died = future.status == "error"  # and so did each worker that tried it
+            del future
+            if row is None and not died and sent_again[n] < MOST_LOST:
+                self._await_scheduler()
+                sent_again[n] += 1
+                waiting.appendleft(n)
+                continue
+            row = row or {
+                "variant": n,
+                "metrics": {},
+                "error": f"its worker was lost ({fault})"[:500],
+                "error_kind": RETRY,
+                "wall_s": None,
+            }
+            self._keep(row, values_of[n], keys[n])
         lost = [n for n in todo if self.rows[n]["error_kind"] == RETRY]
         if lost:
             raise ComputationError(
                 f"{len(lost)} variants are not computed ({self.rows[lost[0]]['error']}); "
                 "--resume runs them again"
+            )
+
+    def _look(self) -> None:
+        """Looks now and then how many workers there are: a cluster grows and shrinks."""
+        if time.monotonic() - self._looked < LOOK_S:
+            return
+        try:
+            threads = sum(self.client.nthreads().values())
+        except Exception:  # of a scheduler that is away: who waits for its variants learns it
+            threads = None
+        self._looked = time.monotonic()
+        if threads:
+            self.in_flight = WAITING_A_WORKER * threads
+        if threads == 0 and not self._waits and self.teller is not None:
+            self.teller.say("no worker is there: waiting for one")
+        self._waits = threads == 0
+
+    def _await_scheduler(self) -> None:
+        """Waits for a scheduler that is away; ComputationError where it does not come back."""
+        while self.client.status in ("connecting", "newly-connected"):
+            time.sleep(0.1)
+        if self.client.status != "running":
+            raise ComputationError(
+                "the scheduler was lost; what is finished is kept, --resume goes on with the rest"
             )
 
     def _keep(self, row: Values, values: Values, key: str) -> None:
@@ -329,12 +425,19 @@ def sweep(
 
     Raises InputError for what the files or the folder get wrong. A variant that fails is a row.
     """
+    if scheduler is not None and workers is not None:
+        raise InputError(
+            "a scheduler has workers of its own",
+            key="--workers",
+            value=workers,
+            allowed="--workers or --scheduler, not both",
+        )
     folder, trade_folder = Path(folder), Path(trade_folder).resolve()
     arrow()
     designed = check_trade(trade, trade_folder, file)
     text = trade.model_dump_json(exclude_unset=True)
     base = read_base(trade, trade_folder, file)
-    began = identity(trade, text, base, functions)
+    began = identity(trade, text, base, functions, trade_folder)
     optimising = trade.design.kind == "nsga2"
     store = Store(folder, _kinds(trade, designed), list(trade.metrics))
     manifest = store.open(began, resume)
@@ -345,7 +448,7 @@ def sweep(
             return load_sweep(folder)
         count = workers or os.cpu_count() or 1
         processes = depth(trade) != "maps" if trade.processes is None else trade.processes
-        marks = (began["trade_sha256"], began["code_sha256"])
+        marks = marks_of(began, trade, trade_folder, functions)
         runner = Runner(trade, text, trade_folder, file, store, rows, functions, marks)
         total = trade.most_variants(len(designed))
         runner.teller = _Teller(total, len(rows), quiet)
@@ -353,8 +456,8 @@ def sweep(
             with _client(count, processes, scheduler) as client:
                 runner.client = client
                 threads = sum(client.nthreads().values())
-                if not threads and not quiet:
-                    print("the scheduler has no worker yet: waiting for one", file=sys.stderr)
+                if not threads:
+                    runner.teller.say("the scheduler has no worker yet: waiting for one")
                 runner.in_flight = WAITING_A_WORKER * (threads or count)
                 if optimising:
                     from cislunar.sweep.optimise import optimise

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cislunar.sweep.expressions import evaluate, names_in
+from cislunar.sweep.functions import find_function
 from cislunar.sweep.trade import COUNTS, Metric, Trade
 from orbits.errors import ComputationError, InputError
 
@@ -45,10 +47,13 @@ COLUMNS = {  # where the columns of a table are told
 _SERVICES = ("relay", "direct", "forward", "crosslink", "positioning")
 
 
-def check_metrics(trade: Trade, content: Mapping[str, Any], scenario: Any, file: str | None):
+def check_metrics(
+    trade: Trade, content: Mapping[str, Any], scenario: Any, folder: Path, file: str | None
+):
     """Raises InputError for metrics of what no variant has, as far as that can be known.
 
-    ``content``: the base, ``scenario``: one variant. A name that an axis may bring is not missed.
+    ``content``: the base, ``scenario``: one variant, ``folder``: the trade's. A name that an axis
+    may bring is not missed.
     """
     varied = [k for n, a in trade.axes.items() for k in a.keys(n)] + list(trade.derived)
     design: Any = trade.design
@@ -67,7 +72,7 @@ def check_metrics(trade: Trade, content: Mapping[str, Any], scenario: Any, file:
 
     for name, metric in trade.metrics.items():
         if metric.function is not None:
-            find_function(metric.function, file)
+            find_function(metric.function, folder, file)
         for each in metric.cost_oku_jpy or {}:
             if each not in names and "include" not in touched:
                 raise refuse(f"no node is called {each!r}", f"{name}.cost_oku_jpy", _some(names))
@@ -111,30 +116,6 @@ def _names(value: Any) -> set[str]:
 def _some(names) -> str:
     names = sorted(names)
     return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-
-
-def find_function(name: str, file: str | None = None) -> Callable[[Any], Any]:
-    """The function ``module:function``; InputError where it cannot be had."""
-    module, _, function = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except Exception as fault:  # a module may fail in any way
-        raise InputError(
-            f"{name!r} cannot be had ({type(fault).__name__}: {fault})",
-            file=file,
-            key="metrics",
-            value=name,
-            allowed="module:function, importable",
-        ) from None
-    if not callable(found):
-        raise InputError(
-            f"{name!r} is not a function",
-            file=file,
-            key="metrics",
-            value=name,
-            allowed="module:function",
-        )
-    return found
 
 
 def brought_together(values, weights, metric: Metric) -> float | None:
@@ -260,7 +241,10 @@ def _cost_of_one(each: Any, key: str, file: str | None = None) -> float:
 
 
 def measure(
-    trade: Trade, names: Mapping[str, Any], found: Any, functions: Mapping[str, Callable] | None
+    trade: Trade,
+    names: Mapping[str, Any],
+    found: Any,
+    functions: Mapping[str, Callable] | None,
 ) -> dict[str, float | None]:
     """Every metric of a variant: ``names`` its axes, ``found`` what was computed of it.
 

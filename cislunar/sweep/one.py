@@ -10,9 +10,10 @@ from typing import Any
 
 from cislunar.outside import allow_outside
 from cislunar.sweep import shared
+from cislunar.sweep.identity import Marks, fit
 from cislunar.sweep.metrics import depth, figures_of_maps, measure
 from cislunar.sweep.trade import Trade
-from cislunar.sweep.variants import ChangedError, named_values, prepared, scenario_of
+from cislunar.sweep.variants import ChangedError, named_values, scenario_of
 from orbits.errors import CislunarError, InputError
 
 RETRY = "lost"  # error_kind of variants that no fit worker computed: run again on --resume
@@ -124,15 +125,15 @@ def row_of(
     number: int,
     values: dict[str, Any],
     cache: str | None,
-    marks: tuple[str, str],
+    marks: Marks,
     functions: Mapping[str, Any] | None = None,
     outside: bool = False,
 ) -> dict[str, Any]:
     """A variant's row: ``metrics``, or the ``error`` that stopped it, and what it took.
 
     ``text``: the trade as JSON, ``folder`` its own, ``cache`` where trajectories are kept,
-    ``marks``: hashes of the trade with its base and of the program, as where the sweep began; a
-    worker that has others computes nothing. ``outside``: files outside the trade's folder may be
+    ``marks``: hashes of all that decides a row, as where the sweep began; a worker that has others
+    computes nothing. ``outside``: files outside the trade's folder may be
     read. Never raises for what a variant does wrong.
     """
     from cislunar import trajectories
@@ -141,20 +142,22 @@ def row_of(
     row: dict[str, Any] = {"variant": number, "metrics": {}, "error": None, "error_kind": None}
     try:
         shared.use_folder(cache)
-        if shared.code_hash() != marks[1]:
-            raise ChangedError("the worker has another version of this program")
         with allow_outside() if outside else nullcontext():
-            trade, base = prepared(text, folder, file, marks[0])
+            trade, base, own = fit(text, folder, file, marks, tuple(functions or ()), outside)
             scenario = scenario_of(trade, base, values)
         found = compute(trade, scenario)
-        row["metrics"] = measure(trade, named_values(trade, values), found, functions)
+        own = {**own, **(functions or {})}
+        row["metrics"] = measure(trade, named_values(trade, values), found, own)
     except ChangedError as fault:
         row |= {"error": str(fault), "error_kind": RETRY}
     except CislunarError as fault:
         lines = getattr(fault, "lines", None) or [str(fault)]
         kind = "input" if isinstance(fault, InputError) else "computation"
         row |= {"error": " ".join(lines[0].split()), "error_kind": kind}
-    except Exception as fault:  # a function of the user's, or a defect: told, not the end of all
+    except (
+        Exception,
+        SystemExit,
+    ) as fault:  # a function of the user's, or a defect: told, not the end of all
         said = " ".join(f"{type(fault).__name__}: {fault}".split())
         row |= {"error": said[:500], "error_kind": "defect"}
     trajectories.forget(shared.MEMORY_BYTES)

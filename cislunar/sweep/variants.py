@@ -83,7 +83,7 @@ def put(content: Any, key: str, value: Any) -> Any:
     step, _, rest = key.partition(".")
     if isinstance(content, (list, tuple)):
         names = [str(e.get("name", e.get("id"))) if isinstance(e, dict) else "" for e in content]
-        if step.isdigit() and int(step) < len(content):
+        if step.isascii() and step.isdigit() and int(step) < len(content):
             at = int(step)
         elif step in names:
             at = names.index(step)
@@ -138,10 +138,14 @@ def mark_of(text: str, base: Base) -> str:
 def prepared(text: str, folder: str, file: str | None, mark: str) -> tuple[Trade, Base]:
     """Trade and base of a trade's JSON; a worker asks for the same ones many times.
 
-    Raises ChangedError where the base read here is not the one of ``mark``.
+    Raises ChangedError where the base read here is not the one of ``mark``, or cannot be read here:
+    it could be where the sweep began.
     """
     trade = Trade(**json.loads(text))
-    base = read_base(trade, Path(folder), file)
+    try:
+        base = read_base(trade, Path(folder), file)
+    except InputError as fault:
+        raise ChangedError(f"the worker cannot read the base scenario ({fault})") from None
     if mark_of(text, base) != mark:
         raise ChangedError("the base scenario is not what the sweep began with")
     return trade, base
@@ -182,7 +186,7 @@ def check_trade(trade: Trade, folder: Path, file: str | None = None) -> list[dic
             value=trade.positioning_step_s,
             allowed=f"a multiple of {scenario.step_s:g} s",
         )
-    check_metrics(trade, base.content, scenario, file)
+    check_metrics(trade, base.content, scenario, folder, file)
     return found
 
 
