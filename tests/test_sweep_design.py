@@ -154,6 +154,12 @@ def test_keys_reach_lists_by_index_and_by_name_and_share_the_rest():
         put(content, "spacecraft.c.x", 5)
 
 
+@pytest.mark.parametrize("step", ["²", "-1", "2", "x", "１"])
+def test_a_step_that_is_no_place_in_a_list_is_one_fault(step):
+    with pytest.raises(InputError, match="there is no"):
+        put({"a": [{"name": "n"}, {}]}, f"a.{step}.b", 1)
+
+
 def test_derived_keys_follow_their_axes():
     made = trade(axes=AXES, derived={"constellations.0.phasing_deg": "360 / (planes * per_plane)"})
     base = read_base(made, __import__("pathlib").Path("."), None)
@@ -214,6 +220,17 @@ def test_no_text_does_anything_but_give_a_value_or_a_fault(text):
         ({"axes": {"e": {"range": [0, 9, -1]}}}, "[0.0, 9.0, -1.0] has no values"),
         ({"axes": {"key": [1, 2]}}, "axes.key: every sweep has a column 'key'"),
         ({"axes": AXES, "metrics": {"error": METRICS["seen"]}}, "metrics.error: every sweep has"),
+        ({"axes": {"a\nb": {"key": "x", "values": [1]}}}, "axes: 'a\\nb' heads no column"),
+        ({"axes": AXES, "metrics": {"": METRICS["seen"]}}, "metrics: '' heads no column"),
+        ({"axes": AXES, "metrics": {"m" * 999: METRICS["seen"]}}, "at most 200 signs"),
+        (
+            {
+                "axes": AXES,
+                "objectives": {"seen": "max"},
+                "design": {"kind": "nsga2", "population": 9999, "generations": 9999, "seed": 1},
+            },
+            "design: 99980001 variants; allowed: population times generations at most 1000000",
+        ),
         (
             {
                 "axes": {"n": {"between": [1.2, 1.8], "whole": True}},

@@ -372,6 +372,33 @@ def test_the_ladder_prints_the_change_of_every_score(tmp_path, monkeypatch):
         assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
 
 
+def test_names_that_look_like_formulas_are_drawn_as_they_are(tmp_path):
+    """A dollar in a name ended the report of a sweep that was done."""
+    import pandas as pd
+
+    from cislunar.sweep.page import WORDS, summary, write_page
+    from cislunar.sweep.plots import effects
+
+    cost, axis = r"$\nope$", r"$\frac{"
+    raw = {
+        "name": "p", "base": {}, "objectives": {cost: "max"},
+        "axes": {axis: {"key": "x", "values": [1, 2], "labels": ["$_$", "b\n\u202ec"]}},
+        "metrics": {cost: {"expression": "1", "unit": "$^$"}},
+    }  # fmt: skip
+    rows = [{"variant": k, axis: name, cost: float(k), "error": None}
+            for k, name in enumerate(["$_$", "b\n\u202ec"])]  # fmt: skip
+    manifest = {"trade": raw, "variants": 2, "failed": 0, "pareto": [1]}
+    found = Sweep(tmp_path, pd.DataFrame(rows), manifest)
+    assert len(write_page(found)) == 2
+    assert cost in (tmp_path / "figures" / "effects.en.svg").read_text()
+    figure = effects(found, WORDS["en"])
+    assert figure is not None
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == [r"\$_\$", "b  c"]
+    none = found.table.assign(**{cost: None, "error": "it went wrong"})
+    told = summary(Sweep(tmp_path, none, manifest | {"failed": 2})).splitlines()
+    assert told[1:] == ["no variant has a value of every objective", "failed 2: it went wrong"]
+
+
 def test_pictures_of_a_search_and_of_axes_in_ratio(tmp_path):
     """What is equally good is shown once; a search has no means; ratios are drawn as ratios."""
     import pandas as pd

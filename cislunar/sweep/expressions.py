@@ -11,6 +11,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from orbits.errors import InputError
@@ -49,6 +50,11 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sin_deg": lambda x: math.sin(math.radians(x)),
     "cos_deg": lambda x: math.cos(math.radians(x)),
 }
+
+
+@lru_cache(maxsize=1024)  # a million variants meet the same constraint
+def _parsed(text: str) -> ast.expr:
+    return parse(text)
 
 
 def parse(text: str) -> ast.expr:
@@ -125,7 +131,7 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     True
     """
     try:
-        value = _value(parse(text), names, text)
+        value = _value(_parsed(text), names, text)
         if isinstance(value, complex) or (isinstance(value, float) and not math.isfinite(value)):
             raise InputError(f"{text!r} has no finite value", value=text)
         return value

@@ -13,6 +13,7 @@ from cislunar.text import LANGUAGES
 from orbits.errors import InputError
 
 MOST_ROWS = 60
+MOST_ERRORS = 3  # in the summary
 WORDS: dict[str, dict[str, str]] = {
     "en": {
         "variants": "variants", "failed": "failed", "best": "no other variant is better",
@@ -200,9 +201,17 @@ def summary(found: Any) -> str:
             lines.append(f"{len(about['pareto'])} on the frontier, {len(best)} of them different, "
                          f"hypervolume {about['hypervolume']:.6g}")  # fmt: skip
         shown = ["variant", *found.trade.axes, *found.trade.metrics]
-        lines.append(best[shown].head(20).to_string(index=False, float_format=_four))
+        if len(best):
+            lines.append(best[shown].head(20).to_string(index=False, float_format=_four))
+        else:
+            lines.append("no variant has a value of every objective")
         if len(best) > 20:
             lines.append(f"... and {len(best) - 20} more, in the table")
+    errors = found.table["error"].dropna().value_counts()
+    for error, count in list(errors.items())[:MOST_ERRORS]:
+        lines.append(f"failed {count}: {error}")
+    if len(errors) > MOST_ERRORS:
+        lines.append(f"... and {len(errors) - MOST_ERRORS} other errors, in the table")
     return "\n".join(lines)
 
 

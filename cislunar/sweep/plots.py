@@ -69,12 +69,17 @@ def frontier(found: Any, words: dict[str, str]):
 def _named(name: str, trade: Any) -> str:
     """A metric's name, with its unit where the trade tells one."""
     metric = trade.metrics.get(name)
-    return name if metric is None or metric.unit is None else f"{name} [{metric.unit}]"
+    return _words(name if metric is None or metric.unit is None else f"{name} [{metric.unit}]")
+
+
+def _words(text: str) -> str:
+    """Text of a user's as itself: a dollar begins no formula, and nothing is a sign of control."""
+    return "".join(c if c.isprintable() else " " for c in text).replace("$", r"\$")
 
 
 def _told(name: str, trade: Any, words: dict[str, str]) -> str:
     way = trade.objectives.get(name)
-    return f"{_named(name, trade)} ({words[way]})" if way else name
+    return f"{_named(name, trade)} ({words[way]})" if way else _named(name, trade)
 
 
 def _whole(values: np.ndarray) -> bool:
@@ -125,7 +130,7 @@ def effects(found: Any, words: dict[str, str]):
             if column == 0:
                 panel.set_ylabel(_named(metric, trade), fontsize=8)
             if row == len(metrics) - 1:
-                panel.set_xlabel(axis, fontsize=9)
+                panel.set_xlabel(_words(axis), fontsize=9)
     return figure
 
 
@@ -144,7 +149,7 @@ def _places(column: Any) -> tuple[np.ndarray, list[str] | None]:
         return _numbers(column), None
     except (TypeError, ValueError):
         names = list(dict.fromkeys(str(v) for v in column))
-        short = [n if len(n) <= 18 else n[:17] + "…" for n in names]
+        short = [_words(n if len(n) <= 18 else n[:17] + "…") for n in names]
         return np.array([float(names.index(str(v))) for v in column]), short
 
 

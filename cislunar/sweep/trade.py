@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Discriminator, Tag, ValidationError, field_validator, model_validator
 
 from cislunar.faults import as_faults, raise_all
-from cislunar.fields import Name, Positive, Range, refuse
+from cislunar.fields import Name, Positive, Range, refuse, show
 from cislunar.records import Record
 from cislunar.records import key as told  # an axis has a field of that name
 from cislunar.scenario import distinct
@@ -41,6 +41,8 @@ TABLES = (
 COUNTS = ("spacecraft_count", "station_count", "asset_count")
 RESERVED = ("variant", "key", "error", "error_kind", "wall_s")  # columns that every sweep has
 HOW = ("mean", "min", "max", "p50", "p95", "sum", "count", "weighted", "share")
+
+LONGEST_NAME = 200  # characters, of axes and metrics: they head columns and stand in pictures
 
 Count = Annotated[int, Range(1, MAX_VARIANTS, whole=True)]
 Finite = Annotated[float, Range(-1e18, 1e18)]
@@ -176,7 +178,10 @@ class Metric(Record):
     cost_oku_jpy: dict[str, Any] | None = told(
         "node or constellation name: cost of one in oku yen, or an option whose cost stands in"
     )
-    function: str | None = told("module:function, called with the results, gives the number")
+    function: str | None = told(
+        "module:function, of module.py beside the trade or else an installed module; its code is"
+        " run, with the results of a variant, and gives the number"
+    )
     unit: str | None = told("unit, for plots; absent: the last word of the name")
 
     @model_validator(mode="after")
@@ -306,8 +311,14 @@ class Trade(Record):
         rows = self.design.rows if self.design.kind == "rows" else ()
         varied = {*self.axes, *(n for row in rows for n in row)}
         for name in (*varied, *self.metrics):
+            where = "metrics" if name in self.metrics else "axes"
+            if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+                raise refuse(
+                    f"{show(name)} heads no column",
+                    f"a name of at most {LONGEST_NAME} signs, one line",
+                    where,
+                )
             if name in RESERVED:
-                where = "metrics" if name in self.metrics else "axes"
                 raise refuse(
                     f"every sweep has a column {name!r}", "another name", f"{where}.{name}"
                 )
@@ -333,6 +344,12 @@ class Trade(Record):
                     )
         if self.design.kind == "nsga2" and not self.objectives:
             raise refuse("nothing to optimise", "objectives: {metric: min or max}", "objectives")
+        if self.design.kind == "nsga2" and self.most_variants(0) > MAX_VARIANTS:
+            raise refuse(
+                f"{self.most_variants(0)} variants",
+                f"population times generations at most {MAX_VARIANTS}",
+                "design",
+            )
         return self
 
     @staticmethod
