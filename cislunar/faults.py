@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
-from cislunar import condition_records, orbit_records, schema
+from cislunar import condition_records, orbit_records, schema, terminal_records
 from cislunar.fields import show
 from cislunar.records import Sourced
 from orbits.errors import InputError
@@ -54,8 +54,9 @@ _TAGS = ("record", "text", "leaf", "expression", *_ORBITS)  # of unions, not key
 _MODELS: dict[str, Any] = {
     "spacecraft": schema.Spacecraft, "constellations": schema.Constellation,
     "ground_stations": schema.GroundStation, "assets": schema.Asset, "regions": schema.Region,
-    "needs": schema.Need, "terminals": schema.Terminal, "transmit": schema.Transmit,
-    "receive": schema.Receive, "antenna": schema.Antenna, "policy": schema.Policy,
+    "needs": schema.Need, "policy": schema.Policy, "terminals": terminal_records.Terminal,
+    "transmit": terminal_records.Transmit, "receive": terminal_records.Receive,
+    "antenna": terminal_records.Antenna,
     "error_budget": schema.SignalError,
     "options": schema.Option, "adds": schema.Additions, "cost_oku_jpy": schema.Money,
     "outputs": schema.Outputs, "force_model": schema.ForceModelRecord,

@@ -53,7 +53,7 @@ from orbits.intervals import Intervals
 
 if TYPE_CHECKING:
     from cislunar.nodes import Node
-    from cislunar.schema import Terminal
+    from cislunar.terminal_records import Terminal
     from cislunar.tracks import Tracks
 
 SHORTEST_S = 1.0  # a link that is up for less is not planned

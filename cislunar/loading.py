@@ -10,7 +10,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from cislunar import catalog, policy_cases, schema
+from cislunar import catalog, policy_cases, schema, terminal_records
 from cislunar.faults import MOST_FAULTS, raise_all
 from cislunar.fields import show
 from cislunar.outside import beside
@@ -263,7 +263,7 @@ class Resolver:
             record = record.model_dump(exclude_unset=True)
         if not isinstance(record, dict):
             return record
-        done = self._from(record, key, "terminals", schema.Terminal)
+        done = self._from(record, key, "terminals", terminal_records.Terminal)
         if done is None:
             return None
         if name is not None and done.setdefault("id", name) != name and "from" in record:
@@ -289,7 +289,7 @@ class Resolver:
         record = catalog.get("terminals", name)
         if record is not None:
             self.terminals[name] = {
-                **{k: v for k, v in record.items() if k in schema.Terminal.model_fields},
+                **{k: v for k, v in record.items() if k in terminal_records.Terminal.model_fields},
                 "catalog_id": name,
             }
             return [name]

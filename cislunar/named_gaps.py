@@ -131,7 +131,7 @@ def name_gaps(pieces: Any, demand: Any) -> pd.DataFrame:
     month_of: Mapping[str, str] = dict(zip(demand["run"], demand["month"], strict=True))
     rows = []
     for key, part in pieces.groupby(KEY, sort=False):
-        service, region, cause = (str(k) for k in key)  # type: ignore[misc]
+        service, region, cause = (str(k) for k in key)
         places = list(dict.fromkeys(part["place"]))
         asked = demand[(demand["service"] == service) & demand["place"].isin(places)]
         weights = part.drop_duplicates("place").set_index("place")["weight"]

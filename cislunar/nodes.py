@@ -11,7 +11,8 @@ from cislunar.fields import date_instant
 from cislunar.link_models.atmosphere import attenuation_points_db
 from cislunar.paths import Path, make_path
 from cislunar.scenario import Scenario
-from cislunar.schema import Aperture, Constellation, Need, Served, SignalError, StartDates, Terminal
+from cislunar.schema import Aperture, Constellation, Need, Served, SignalError, StartDates
+from cislunar.terminal_records import Terminal
 from cislunar.terrain.horizon_file import Horizon, read_horizon
 from orbits.constants import DAY_S
 from orbits.epoch import Epoch

@@ -10,7 +10,7 @@ from orbits.constants import DEG, MOON_RADIUS_KM
 
 if TYPE_CHECKING:
     from cislunar.nodes import Node
-    from cislunar.schema import Terminal
+    from cislunar.terminal_records import Terminal
 
 # roles that make a link where neither terminal lists partners
 _PARTNERS = {

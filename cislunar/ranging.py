@@ -25,7 +25,8 @@ from orbits.intervals import Intervals
 
 if TYPE_CHECKING:
     from cislunar.nodes import Node
-    from cislunar.schema import SignalError, Terminal
+    from cislunar.schema import SignalError
+    from cislunar.terminal_records import Terminal
     from cislunar.tracks import Tracks
 
 # what a system's members are called -> the word of its row in the error budget
@@ -286,7 +287,7 @@ def map_signals(
     receivers = next((r for n in nodes if n.kind == "asset" and (r := _receivers(n))), None)
     if receivers is None:
         from cislunar import catalog
-        from cislunar.schema import Terminal
+        from cislunar.terminal_records import Terminal
 
         record = catalog.find("afs-receiver")
         receivers = [Terminal(**{k: v for k, v in record.items() if k != "kind"})]

@@ -35,7 +35,7 @@ from cislunar.fields import (
 )
 from cislunar.orbit_records import Orbit
 from cislunar.records import Record, Sourced, key
-from cislunar.terminal_records import Antenna, Receive, Terminal, Transmit  # noqa: F401
+from cislunar.terminal_records import Terminal
 
 Service = Literal["relay", "direct", "forward", "crosslink", "positioning"]
 

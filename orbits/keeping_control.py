@@ -84,9 +84,9 @@ class Passed:
     found: np.ndarray
 
 
-def rotating_vx(flight: Flight, states, t_s) -> np.ndarray:
+def rotating_vx(epoch: Epoch, ephemeris: Ephemeris, states, t_s) -> np.ndarray:
     """Velocities (K,) in km/s along x of the rotating axes, relative to them and the Moon."""
-    turn, rate = rotation_and_rate("EARTH_MOON_ROTATING", flight.epoch, t_s, flight.ephemeris)
+    turn, rate = rotation_and_rate("EARTH_MOON_ROTATING", epoch, t_s, ephemeris)
     r, v = states[:, :3], states[:, 3:]
     return (turn[:, 0] * v).sum(axis=1) + (rate[:, 0] * r).sum(axis=1)
 
@@ -137,7 +137,7 @@ def find_passage(
     if quantity == TIME:
         wanted = t
     elif quantity == VX:
-        wanted = rotating_vx(flight, here, t)
+        wanted = rotating_vx(flight.epoch, flight.ephemeris, here, t)
     else:
         raise InputError(f"no quantity {quantity!r}", value=quantity, allowed=f"{VX}, {TIME}")
     slope = None
@@ -162,8 +162,8 @@ def _slope(flight, kind, quantity, here, t, phi):
     if quantity == TIME:
         by_state = moved
     else:
-        q0 = rotating_vx(flight, before, t - _DIFFERENCE_S)
-        q1 = rotating_vx(flight, after, t + _DIFFERENCE_S)
+        q0 = rotating_vx(flight.epoch, flight.ephemeris, before, t - _DIFFERENCE_S)
+        q1 = rotating_vx(flight.epoch, flight.ephemeris, after, t + _DIFFERENCE_S)
         turn, rate = rotation_and_rate("EARTH_MOON_ROTATING", flight.epoch, t, flight.ephemeris)
         by_state = np.hstack([rate[:, 0], turn[:, 0]]) + moved * ((q1 - q0) / span)[:, None]
     return np.einsum("ki,kij->kj", by_state, phi)

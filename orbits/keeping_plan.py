@@ -268,9 +268,11 @@ def plan_crossings(
         )
     stages = round(2 * revolutions_ahead) if at == "crossing" else 1
     target = crossings[number[:, None] - np.arange(stages)[::-1]]
-    flight = Flight(reference.epoch, ephemeris, None, None, {})  # type: ignore[arg-type]
-    vx = rotating_vx(flight, reference.at(target.ravel()), target.ravel()).reshape(target.shape)
-    return CrossingPlan(reference, spots, target, vx, float(revolutions_ahead))
+    instants = target.ravel()
+    vx = rotating_vx(reference.epoch, ephemeris, reference.at(instants), instants)
+    return CrossingPlan(
+        reference, spots, target, vx.reshape(target.shape), float(revolutions_ahead)
+    )
 
 
 def plan_targets(

@@ -11,7 +11,7 @@ import pytest
 from cislunar.access import all_pairs, elevation_intervals, find_access
 from cislunar.crossings import elevation_rad, range_km, scan
 from cislunar.geometry import CLEARANCE, ELEVATION, RANGE
-from cislunar.schema import Terminal
+from cislunar.terminal_records import Terminal
 from cislunar.terrain.horizon_file import Horizon
 from orbits.constants import DEG
 from orbits.propagate import cr3bp_path

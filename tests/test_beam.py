@@ -25,7 +25,7 @@ from cislunar.link_models.antenna import (
 from cislunar.link_models.noise import disc_noise_k, moon_noise_k, sun_brightness_k
 from cislunar.links import budget_at, close_links, directed_window
 from cislunar.pointing import angle_rad, axes, azimuth_elevation_rad
-from cislunar.schema import Terminal
+from cislunar.terminal_records import Terminal
 from orbits.errors import InputError
 
 DEG = math.pi / 180.0

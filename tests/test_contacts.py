@@ -12,7 +12,8 @@ from cislunar.access import access_frame, find_access
 from cislunar.contacts import COLUMNS, contact_kind, permits, plan_contacts
 from cislunar.crossings import range_km
 from cislunar.links import close_links
-from cislunar.schema import Policy, Terminal
+from cislunar.schema import Policy
+from cislunar.terminal_records import Terminal
 from orbits.constants import C_KM_S
 from orbits.epoch import Epoch
 from orbits.intervals import Intervals

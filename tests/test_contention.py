@@ -10,7 +10,8 @@ from cislunar.contention.problem import Pool, Problem, Session, Window, served_s
 from cislunar.contention.schedule import build_problem, contend, navigating, pools_of, solve
 from cislunar.nodes import Node
 from cislunar.ranging import Ranging
-from cislunar.schema import Aperture, Contention, Terminal
+from cislunar.schema import Aperture, Contention
+from cislunar.terminal_records import Terminal
 from orbits.epoch import Epoch
 from orbits.intervals import Intervals
 

@@ -38,16 +38,8 @@ CONTRACT = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class FakeRegion:
-    name: str = "all"
-    latitude_min_deg: float = -90.0
-    latitude_max_deg: float = 90.0
-    longitude_min_deg: float = -180.0
-    longitude_max_deg: float = 180.0
-    polygon_lon_lat_deg: tuple | None = None
-    cell_count: int = 500
-    min_elevation_deg: float = 5.0
+def region_of(name="all", **bounds):
+    return Region(name=name, **bounds)
 
 
 # --- outside numbers ---------------------------------------------------------------------------
@@ -169,10 +161,10 @@ def test_frozen_ellipses_seen_from_the_south_pole(validation, evidence):
 
 
 def test_cells_are_equal_in_area_and_near_the_asked_number():
-    whole = region_cells(FakeRegion(cell_count=800))
+    whole = region_cells(region_of(cell_count=800))
     assert len(whole) == 768 == 12 * whole.nside**2
     assert np.abs(whole.units.sum(axis=0)).max() < 1e-9
-    cap = region_cells(FakeRegion(latitude_max_deg=-80.0, cell_count=500))
+    cap = region_cells(region_of(latitude_max_deg=-80.0, cell_count=500))
     share = len(cap) / (12 * cap.nside**2)
     assert share == pytest.approx((1 - math.sin(80 * DEG)) / 2, rel=0.03)
     assert 500 / 2 <= len(cap) <= 500 * 2
@@ -181,7 +173,7 @@ def test_cells_are_equal_in_area_and_near_the_asked_number():
 
 def test_a_small_region_has_at_least_one_cell():
     small = region_cells(
-        FakeRegion(
+        region_of(
             latitude_min_deg=10, latitude_max_deg=10.5, longitude_min_deg=20,
             longitude_max_deg=20.5, cell_count=1,
         )
@@ -190,17 +182,17 @@ def test_a_small_region_has_at_least_one_cell():
 
 
 def test_bounds_cross_the_date_line():
-    region = FakeRegion(longitude_min_deg=170.0, longitude_max_deg=-170.0)
+    region = region_of(longitude_min_deg=170.0, longitude_max_deg=-170.0)
     lon = np.array([165.0, 175.0, 180.0, -180.0, -175.0, -165.0])
     assert region_mask(region, np.zeros(6), lon).tolist() == [False, True, True, True, True, False]
 
 
 def test_a_polygon_may_hold_the_pole_and_cross_the_date_line():
-    cap = FakeRegion(polygon_lon_lat_deg=((0, -80), (90, -80), (180, -80), (-90, -80)))
+    cap = region_of(polygon_lon_lat_deg=((0, -80), (90, -80), (180, -80), (-90, -80)))
     lat = np.array([-90.0, -85.0, -85.0, -70.0, 85.0])
     lon = np.array([0.0, 45.0, -170.0, 45.0, 45.0])
     assert region_mask(cap, lat, lon).tolist() == [True, True, True, False, False]
-    box = FakeRegion(polygon_lon_lat_deg=((170, -5), (-170, -5), (-170, 5), (170, 5)))
+    box = region_of(polygon_lon_lat_deg=((170, -5), (-170, -5), (-170, 5), (170, 5)))
     assert region_mask(box, np.zeros(3), np.array([179.0, -175.0, 160.0])).tolist() == [
         True, True, False,
     ]  # fmt: skip
@@ -380,8 +372,8 @@ def small_map(regions, live=None, policy=None, **more):
 def test_the_dataset_is_the_contracts(tmp_path):
     import xarray
 
-    cap = FakeRegion("south-cap", latitude_max_deg=-60.0, cell_count=60)
-    whole = FakeRegion("whole", cell_count=48, min_elevation_deg=10.0)
+    cap = region_of("south-cap", latitude_max_deg=-60.0, cell_count=60)
+    whole = region_of("whole", cell_count=48, min_elevation_deg=10.0)
     data = small_map((cap, whole))
     assert set(CONTRACT) <= set(data.data_vars)
     assert set(data.data_vars) == set(DEFINITIONS)
@@ -408,7 +400,7 @@ def test_the_dataset_is_the_contracts(tmp_path):
 def test_limits_heights_and_rules_reach_the_dataset():
     from cislunar.coverage.figures_of_merit import area_statistics, satisfied_area_frac
 
-    low = FakeRegion("low", latitude_max_deg=-30.0, cell_count=48)
+    low = region_of("low", latitude_max_deg=-30.0, cell_count=48)
     high = Region(name="high", cell_count=48, height_m=100e3, min_elevation_deg=-10.0)
     data = small_map((low, high), limits=(50.0, math.inf, 6.0), edge_gaps="drop", least_assets=2)
     assert (data["positioning_served_frac"] <= data["positioning_availability_frac"]).all()
@@ -426,7 +418,7 @@ def test_limits_heights_and_rules_reach_the_dataset():
 def test_policy_and_live_paths_count():
     from cislunar.schema import Policy
 
-    region = FakeRegion(cell_count=48)
+    region = region_of(cell_count=48)
     free = small_map((region,))
     bound = small_map(
         (region,),

@@ -26,8 +26,7 @@ from cislunar.link_models.optical import (
     telescope_gain_dbi,
 )
 from cislunar.nodes import expand_nodes
-from cislunar.schema import Terminal
-from cislunar.terminal_records import Background, Transmit
+from cislunar.terminal_records import Background, Terminal, Transmit
 from orbits.constants import C_KM_S, DEG
 from orbits.errors import InputError
 from orbits.intervals import Intervals

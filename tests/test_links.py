@@ -29,7 +29,7 @@ from cislunar.geometry import air_db
 from cislunar.link_models.noise import AIR_RISE_K, g_over_t_loss_db
 from cislunar.links import close_links, directed_window
 from cislunar.pairing import connects, min_elevation_deg, terminal_pairs
-from cislunar.schema import Terminal
+from cislunar.terminal_records import Terminal
 from orbits.constants import C_KM_S, DEG
 from orbits.errors import InputError
 from orbits.intervals import Intervals

@@ -10,7 +10,8 @@ from cislunar.access import find_access
 from cislunar.nodes import Node
 from cislunar.positioning import score_positioning
 from cislunar.ranging import find_ranging, map_signals, receiver_noise_m
-from cislunar.schema import Policy, Terminal
+from cislunar.schema import Policy
+from cislunar.terminal_records import Terminal
 from cislunar.tracks import Tracks
 from orbits.epoch import Epoch
 from orbits.intervals import Intervals

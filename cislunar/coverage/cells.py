@@ -103,11 +103,11 @@ def region_mask(region: Region, latitude_deg, longitude_deg) -> np.ndarray:
     west, east = region.longitude_min_deg, region.longitude_max_deg
     if east - west < 360.0:
         inside &= (lon - west) % 360.0 <= (east - west) % 360.0
-    centre = getattr(region, "centre_lon_lat_deg", None)
-    if centre is not None:
-        towards = unit_vectors(centre[1], centre[0])
+    if region.centre_lon_lat_deg is not None and region.radius_deg is not None:
+        centre_lon, centre_lat = region.centre_lon_lat_deg
+        towards = unit_vectors(centre_lat, centre_lon)
         apart = unit_vectors(lat, lon) @ towards
-        inside &= apart >= math.cos(region.radius_deg * DEG)  # type: ignore[operator]
+        inside &= apart >= math.cos(region.radius_deg * DEG)
     if region.polygon_lon_lat_deg is not None:
         corners = np.array(region.polygon_lon_lat_deg, dtype=float)
         vectors = unit_vectors(corners[:, 1], corners[:, 0])

@@ -149,7 +149,7 @@ def cell_views(
 
     def gaps(block: int):
         at = sums[:, block : block + 6].T
-        return gap_statistics(tuple(at[:4]), at[grid.FIRST], at[grid.LAST], epochs, edge_gaps)  # type: ignore[arg-type]
+        return gap_statistics(tuple(at[:4]), at[grid.FIRST], at[grid.LAST], epochs, edge_gaps)
 
     own, joint = gaps(grid.GAPS), gaps(grid.JOINT_GAPS)
     between = sums[:, grid.GAPS : grid.GAPS + 4]
@@ -373,7 +373,7 @@ def map_coverage(
     for region in regions:
         cells = region_cells(region)
         mask = region.min_elevation_deg * DEG
-        height_km = (getattr(region, "height_m", None) or 0.0) / 1e3
+        height_km = region.height_m / 1e3
         stride = max(1, math.ceil(len(cells) * t_s.size / FIX_BUDGET))
         if positioning_step_s is not None:
             stride = max(1, round(positioning_step_s / step_s))
