@@ -227,7 +227,7 @@ def in_unit(value: Any, unit: str) -> Any:
         return value
     try:
         return value.to_value(unit)
-    except Exception as fault:  # astropy's UnitConversionError, without importing astropy
+    except (TypeError, ValueError) as fault:  # what astropy's errors of units are, not imported
         raise InputError(f"{value} cannot be given in {unit}", value=value) from fault
 
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cislunar.checks import check_scenario
-from cislunar.loading import MAX_FAULTS
+from cislunar.faults import MAX_FAULTS
 from cislunar.plan_files import read_plan
 from cislunar.scenario import scenario_from
 from cislunar.yamlio import parse_yaml
