@@ -201,7 +201,7 @@ def _best(results, text, space):
         cost=fmt.oku(top["cost_oku_jpy"]),
         low=fmt.oku(top.get("cost_low_oku_jpy")), high=fmt.oku(top.get("cost_high_oku_jpy")),
     )  # fmt: skip
-    caution = differential(results, str(top["option"]), text)
+    caution = differential(results.scenario.options, str(top["option"]), text)
     if caution:
         line += space + caution
     if is_later(top):

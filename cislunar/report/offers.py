@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from cislunar import display as fmt
@@ -35,9 +36,9 @@ def is_later(row: dict) -> bool:
     return str(row.get("status")) == "available-later"
 
 
-def corrections(results, option: str) -> float | None:
+def corrections(options: Iterable[Any], option: str) -> float | None:
     """The radius (km) within which an option's differential corrections are taken to hold."""
-    for record in results.scenario.options:
+    for record in options:
         if record.id == option:
             for asset in record.adds.assets:
                 if asset.correction_radius_km:
@@ -52,9 +53,9 @@ def residual_m() -> float:
     return float(catalog.find("uere")["differential_residual_m"]["value"])
 
 
-def differential(results, option: str, text: Text) -> str:
+def differential(options: Iterable[Any], option: str, text: Text) -> str:
     """What an option of differential corrections rests on, empty for another option."""
-    radius = corrections(results, option)
+    radius = corrections(options, option)
     if radius is None:
         return ""
     return text("fills.differential", radius=f"{radius:g}", residual=f"{residual_m():g}")
@@ -127,7 +128,7 @@ def _note(row, results, text) -> str:
         parts.append(text("status.not-evaluated"))
     hours = row.get("gap_hours_filled")
     if not fmt.missing(hours) and float(hours) >= NOTHING_H:
-        parts.append(differential(results, str(row["option"]), text))
+        parts.append(differential(results.scenario.options, str(row["option"]), text))
     note = word("note_ja") if text.language == "ja" else word("note")
     if note:
         parts.append(spoken(note, results, text))
@@ -197,7 +198,7 @@ def _cautions(results, chosen, budget, text) -> list[str]:
     if late:
         out.append(text("portfolio.later", count=len(late), total=len(chosen)))
     for r in chosen:
-        said = differential(results, str(r["option"]), text)
+        said = differential(results.scenario.options, str(r["option"]), text)
         if said:
             name = option_label(r, text.language)
             out.append(text("portfolio.differential", name=name, said=said))

@@ -50,7 +50,7 @@ def assumptions(results, text: Text) -> dict[str, Any]:
                 Cell(str(r.get("id", "")), "code"),
                 Cell(name or summary, "named", entries=(summary,) if name and summary else ()),
                 marked, Cell(said(r, text, "reason") or fmt.NONE, "w"),
-                _source_cells(r.get("sources")),
+                _source_cells(r.get("sources"), text),
             ))
         )  # fmt: skip
     return {
@@ -67,7 +67,7 @@ def sources(results, text: Text) -> dict[str, Any]:
         Row((
             Cell(str(r.get("id", "")), "code"),
             Cell(text.either(f"kind.{r.get('kind')}", str(r.get("kind") or fmt.NONE)), "k"),
-            badge(r.get("confidence"), text), _source_cells(r.get("sources")),
+            badge(r.get("confidence"), text), _source_cells(r.get("sources"), text),
         ))
         for r in records
     ]  # fmt: skip
@@ -78,7 +78,7 @@ def sources(results, text: Text) -> dict[str, Any]:
     }
 
 
-def _source_cells(found) -> Cell:
+def _source_cells(found, text: Text) -> Cell:
     out = []
     for s in found or ():
         s = {"title": s} if isinstance(s, str) else dict(s)
@@ -91,4 +91,4 @@ def _source_cells(found) -> Cell:
                 "host": urlparse(url).hostname if url else None,
             }
         )  # fmt: skip
-    return Cell(kind="sources", entries=tuple(out))
+    return Cell("" if out else text("sources.none"), "sources", entries=tuple(out))

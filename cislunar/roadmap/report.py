@@ -23,11 +23,10 @@ from cislunar.roadmap.story import (
     heat_title,
     limits,
     milestones_title,
-    origins,
     picture,
     repro,
-    tables,
 )
+from cislunar.roadmap.tables import origins, tables
 from cislunar.text import Text
 
 MOST_LINES = 10  # cases in words on a slide
@@ -109,7 +108,7 @@ def _paper(results: RoadmapResults, text: Text) -> bytes:
         pictures[f"{name}.svg"] = picture(draw(), "svg")
         drawn.append({"file": f"{name}.svg", "caption": caption, "note": note})
     parts = tables(results, text)
-    _, _, head, rows = parts[0]
+    _, lead, head, rows = parts[0]
     data = {
         "lang": text.language, "title": results.roadmap.title_in(text.language),
         "kicker": text("report.kicker"), "contents": text("report.contents"),
@@ -123,7 +122,7 @@ def _paper(results: RoadmapResults, text: Text) -> bytes:
         "answers": answers(results, text.language), "limits": limits(results, text),
         "summary": {
             "title": text("paper.summary"), "lead": answers(results, text.language, cases=False),
-            "milestones": {"head": [name for name, _ in head],
+            "milestones": {"lead": lead, "head": [name for name, _ in head],
                            "rows": [[c.text for c in row.cells] for row in rows]},
             "heat": brief if results.roadmap.record.milestones else [],
         },

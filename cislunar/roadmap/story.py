@@ -10,18 +10,12 @@ import numpy as np
 
 from cislunar import display as fmt
 from cislunar.plots import style
-from cislunar.plots.bars import option_label
 from cislunar.plots.still import fixed_ids, new_figure, plain
-from cislunar.report.cells import Cell, Row
-from cislunar.report.conflicts import conflicts
 from cislunar.report.limits import open_ends
-from cislunar.report.origins import assumptions, sources
 from cislunar.roadmap.file import NOMINAL, titled
 from cislunar.roadmap.run import RESOLVED, RoadmapResults
 from cislunar.text import Text
 
-MOST_GAPS = 40  # named gaps shown on the page; all are in the table file
-MOST_OPTIONS = 3
 SHOWN_SERVICES = ("relay", "positioning")
 
 
@@ -47,7 +41,7 @@ def answers(results: RoadmapResults, language: str, cases: bool = True) -> list[
         ]  # fmt: skip
         together = plain[plain["service"] == "all"]
         row = (together if len(together) else plain).to_dict("records")[0]
-        need = _need(results, question.places, text)
+        need = need_words(results, question.places, text)
         out.append(
             text(
                 "roadmap.answer", need=need, place=title, when=_when(row, record.years, text),
@@ -58,7 +52,7 @@ def answers(results: RoadmapResults, language: str, cases: bool = True) -> list[
     return out
 
 
-def _need(results: RoadmapResults, places: Iterable[str], text: Text) -> str:
+def need_words(results: RoadmapResults, places: Iterable[str], text: Text) -> str:
     """What some places ask for, by the name of their one profile of needs if it has one."""
     mine = [a.needs for a in results.roadmap.base.assets if a.name in places]
     found = {need if isinstance(need, str) else "" for needs in mine for need in needs}
@@ -68,7 +62,7 @@ def _need(results: RoadmapResults, places: Iterable[str], text: Text) -> str:
 
 def milestones_title(results: RoadmapResults, text: Text) -> str:
     places = [p for m in results.roadmap.record.milestones.values() for p in m.places]
-    return text("roadmap.milestones", need=_need(results, places, text))
+    return text("roadmap.milestones", need=need_words(results, places, text))
 
 
 def _when(row: dict, years: tuple[int, int], text: Text) -> str:
@@ -81,8 +75,21 @@ def _when(row: dict, years: tuple[int, int], text: Text) -> str:
             key = "roadmap.whole" if first == years[0] else "roadmap.from"
             key = "roadmap.last" if first == years[1] else key
             return text(key, year=first, last=years[1])
-        return text("roadmap.again", years=row["years_met"], year=int(lasting))
-    return text("roadmap.lost", years=row["years_met"])
+        return text("roadmap.again", years=years_said(row["years_met"], text), year=int(lasting))
+    return text("roadmap.lost", years=years_said(row["years_met"], text))
+
+
+def years_said(written: str, text: Text) -> str:
+    """Years and ranges of years as they are printed; a dash where there are none."""
+    if not written:
+        return fmt.NONE
+    spans = [text("roadmap.to").join(span.split("-")) for span in written.split(", ")]
+    return text("list.joiner").join(spans)
+
+
+def _whole(frac: float) -> str:
+    """Per cent in whole numbers, without the sign: 99 for what falls short of 100."""
+    return fmt.percent(frac, 0).removesuffix("\u00a0%")
 
 
 def _is_number(value: Any) -> bool:
@@ -113,7 +120,7 @@ def _changes(results: RoadmapResults, milestone: str, title: str, text: Text) ->
                 said.append(
                     text(
                         "roadmap.loss", service=text(f"service.{service}"), year=year,
-                        before=f"{100 * before:.0f}", after=f"{100 * after:.0f}",
+                        before=fmt.percent(before, 0), after=fmt.percent(after, 0),
                     )
                 )  # fmt: skip
         what = text("clause.joiner").join(said) if said else text("roadmap.nothing")
@@ -167,9 +174,9 @@ def heat_map(
             mean, least = (float(v) for v in table.loc[(place, year)])
             inside: list[Any] = [ax.add_patch(_square(j, i, style.colour_at(mean)))]
             ink = "white" if mean < 0.55 else style.INK
-            spread = f"{100 * mean:.0f}" if mean - least < 0.005 else (
-                f"{100 * mean:.0f} ({100 * least:.0f})"
-            )  # fmt: skip
+            spread = f"{_whole(mean)} ({_whole(least)})"
+            if _whole(mean) == _whole(least):
+                spread = _whole(mean)
             mark = " ●" if bool(met[place, year]) else ""
             inside.append(
                 ax.text(j, i, spread + mark, ha="center", va="center", fontsize=6.5, color=ink)
@@ -304,9 +311,19 @@ def _headed(words: str) -> str:
 
 def limits(results: RoadmapResults, text: Text) -> list[str]:
     record = results.roadmap.record
+    first, days = results.roadmap.record.years[0], range(1, record.starts_per_year + 1)
     dated, open_ended = open_ends(results.roadmap.base.assets)
-    values = {"days": f"{record.days:g}", "n": record.starts_per_year,
-              "dated": dated, "open": open_ended}  # fmt: skip
+    craft = {n for n, kind in zip(results.supply["node"], results.supply["kind"], strict=True)
+             if kind == "spacecraft"}  # fmt: skip
+    unsure = {r["id"] for r in results.sources
+              if r["confidence"] in ("assumption", "unverified")}  # fmt: skip
+    values = {
+        "days": f"{record.days:g}", "n": record.starts_per_year, "dated": dated,
+        "open": open_ended, "craft": len(craft), "assumed": len(craft & unsure),
+        "starts": text("list.joiner").join(
+            results.roadmap.start_text(first, k)[5:10] for k in days
+        ),
+    }  # fmt: skip
     return [
         text(f"roadmap.limit.{key}", **values)
         for key in ("span", "orbits", "dates", "demand", "alone")
@@ -328,121 +345,3 @@ def repro(results: RoadmapResults, text: Text) -> list[tuple[str, str]]:
         (text("repro.versions"), versions or fmt.NONE),
         (text("repro.counts"), counts),
     ]
-
-
-Table = tuple[str, str, Any, list[Row]]
-
-
-def tables(results: RoadmapResults, text: Text) -> list[Table]:
-    """Title, lead, head and rows of each table."""
-    made = (
-        (milestones_title(results, text), "", _milestones(results, text)),
-        (
-            text("roadmap.options"),
-            text("roadmap.options_note", days=f"{results.roadmap.record.days:g}"),
-            _options(results, text),
-        ),
-        (text("roadmap.gaps"), text("roadmap.gaps_note", most=MOST_GAPS), _gaps(results, text)),
-        (text("roadmap.supply"), "", _supply(results, text)),
-    )
-    return [
-        (title, lead, [(h, "") for h in head], [Row(tuple(Cell(str(c)) for c in r)) for r in rows])
-        for title, lead, (head, rows) in made
-        if rows
-    ]
-
-
-def origins(results: RoadmapResults, text: Text) -> list[Table]:
-    """Title, lead, head and rows of each table of what the figures rest on, record by record."""
-    out = []
-    for name, made in (
-        ("assumptions", assumptions(results, text)), ("conflicts", conflicts(results, text)),
-        ("sources", sources(results, text)),
-    ):  # fmt: skip
-        lead = made["lead"] if "lead" in made else f"{text(f'{name}.lead')} {made['count']}"
-        if made["rows"]:
-            out.append((text(f"section.{name}"), lead, made["head"], made["rows"]))
-    return out
-
-
-def _milestones(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:
-    roadmap, record = results.roadmap, results.roadmap.record
-    found: Any = results.milestones
-    rows = []
-    for name, question in record.milestones.items():
-        for service in (*question.services, "all"):
-            pick = found[(found["milestone"] == name) & (found["service"] == service)]
-            if not len(pick):
-                continue
-            by_case = pick.set_index("case")["years_met"]
-            rows.append(
-                [
-                    titled(question.title, text.language, name),
-                    text("roadmap.both") if service == "all" else text(f"service.{service}"),
-                    *(by_case[c] or "-" for c in record.cases),
-                ]
-            )
-    head = [text("roadmap.place"), text("roadmap.service")]
-    return head + [roadmap.case_title(c, text.language) for c in record.cases], rows
-
-
-def _options(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:
-    """For each milestone, service and year the options that raise it most per 億円."""
-    record, rows = results.roadmap.record, []
-    found: Any = results.options
-    for name, question in record.milestones.items():
-        for service in question.services:
-            mine = found[found["place"].isin(question.places) & (found["service"] == service)]
-            for year in dict.fromkeys(record.option_years):
-                best = raised_most(mine[mine["year"] == year], len(question.places))
-                for row in best[:MOST_OPTIONS]:
-                    rows.append([
-                        titled(question.title, text.language, name), text(f"service.{service}"),
-                        year, option_label(row, text.language), fmt.percent(row["raised_frac"]),
-                        fmt.oku(row["cost_oku_jpy"]), f"{100.0 * row['per_oku']:.3f}",
-                    ])  # fmt: skip
-    keys = ("place", "service", "year", "option", "raised", "cost", "per_oku")
-    return [text(f"roadmap.{k}") for k in keys], rows
-
-
-def raised_most(rows: Any, places: int) -> list[dict[str, Any]]:
-    """Options by what they raise per 億円, most first: the mean over a number of places."""
-    sums: dict[str, dict[str, Any]] = {}
-    for row in rows.to_dict("records"):
-        one = sums.setdefault(row["option"], {**row, "raised_frac": 0.0})
-        one["raised_frac"] += row["raised_frac"] / places
-    for one in sums.values():
-        one["per_oku"] = one["raised_frac"] / one["cost_oku_jpy"]
-    return sorted(sums.values(), key=lambda r: (-r["per_oku"], r["option"]))
-
-
-def _gaps(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:
-    record = results.roadmap.record
-    gaps: Any = results.gaps[results.gaps["case"] == NOMINAL]
-    name = f"name_{text.language}"
-    years = list(range(record.years[0], record.years[1] + 1))
-    order = gaps.groupby(name)["place_hours"].sum().sort_values(ascending=False).index
-    rows = []
-    for gap in order[:MOST_GAPS]:
-        by_year = gaps[gaps[name] == gap].set_index("year")
-        cells = []
-        for year in years:
-            if year not in by_year.index:
-                cells.append("")
-                continue
-            row = by_year.loc[year]
-            state = text(f"roadmap.state.{row['state']}")
-            hours = f"{row['hours_per_month']:.0f}" if row["place_hours"] > 0 else "0"
-            cells.append(f"{hours} {state}".strip())
-        rows.append([gap, *cells])
-    return [text("roadmap.gap"), *map(str, years)], rows
-
-
-def _supply(results: RoadmapResults, text: Text) -> tuple[list[str], list[list[Any]]]:
-    supply: Any = results.supply[results.supply["case"] == NOMINAL]
-    rows = [
-        [row["node"], text(f"roadmap.kind.{row['kind']}"), row["operator"], row["years"]]
-        for row in supply.sort_values(["kind", "node"]).to_dict("records")
-    ]
-    heads = ("roadmap.node", "roadmap.kind", "roadmap.operator", "roadmap.years")
-    return [text(k) for k in heads], rows
