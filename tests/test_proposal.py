@@ -54,8 +54,7 @@ OPTIONS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def scenario():
+def small(options):
     need = [{"service": s, "availability_frac": 0.9} for s in ("relay", "forward")]
     need += [{"service": "positioning", "accuracy_m": 40.0, "accuracy_basis": "rms"}]
     return cislunar.Scenario(
@@ -68,8 +67,13 @@ def scenario():
             {"name": "far", "latitude_deg": -40.0, "longitude_deg": 170.0, **PLACE,
              "needs": need[:2]},
         ],
-        options=OPTIONS, budget_oku_jpy=90.0,
+        options=options, budget_oku_jpy=90.0,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    return small(OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -282,8 +286,35 @@ def test_shares_of_all_options_in_sampled_orders(made, scenario, monkeypatch):
     assert (off < 4 * hours(found, "standard_error_h") + 0.01).all()
 
 
+@pytest.mark.parametrize(("cost", "method"), [(88.0, "enumeration"), (1.0, "greedy")])
+def test_terminals_on_anothers_craft_never_make_the_set_worse(cost, method):
+    """One option that sets cannot hold ended the search for the best set, the shares and frontier.
+
+    Dear, it leaves the best set of the others as it was; at next to no cost a greedy set with it
+    fills more than that.
+    """
+    laser = option(
+        "laser", cost, ground_stations=[{"from": "estrack-malargue"}],
+        spacecraft_terminals=[{"on": "old", "terminals": ["relay-ka-earth"]}],
+    )  # fmt: skip
+    without, found = (cislunar.run(small(o), quiet=True) for o in (OPTIONS, [*OPTIONS, laser]))
+    notes = found.manifest["portfolio"]
+    alone_h = found.fills.set_index("option").loc["laser", "gap_hours_filled"]
+    assert alone_h > 1.0
+    assert notes["method"] == method
+    assert notes["gap_hours_filled"] >= without.manifest["portfolio"]["gap_hours_filled"] - 1e-6
+    if method == "enumeration":
+        assert notes["apart"] == ["laser"]
+        assert 0.0 < notes["apart_tried_hours"] <= notes["gap_hours_filled"] + 0.01
+        assert list(found.portfolio["option"]) == list(without.portfolio["option"])
+        assert len(found.frontier) == len(without.frontier) > 0
+    else:
+        assert "laser" in set(found.portfolio["option"])
+        assert notes["greedy_because"] == {"reason": "terminals", "options": ["laser"]}
+
+
 def test_a_greedy_set_says_why():
-    """One option that puts terminals on another's craft and fills anything ends proof and shares."""
+    """For the manifest, and for the sentence of the report."""
     from cislunar.options.proposal import _why_greedy
 
     def option(name, terminals=()):

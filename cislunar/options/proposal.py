@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from cislunar.options.branching import ALIKE_H
 from cislunar.options.economics import (
     YEARLY_COLUMNS,
     cash_frame,
@@ -107,6 +108,14 @@ def propose(
     # only reruns tell what it does beside others
     apart = [o.id for o in options if whole is None or o.id not in whole.names]
     felt = [i for i in apart if single_h.get(i, 0.0) > 1e-3]
+    tried_h: float | None = None
+
+    def greedily() -> Proposal:
+        apart_from = _independence(reruns, kept[-1] if kept else None)
+        found = _greedy(tried, fills, money, options, asked, days, apart_from)
+        found.notes["greedy_because"] = _why_greedy(scenario, whole, felt)
+        return replace(found, by_place=by_place)
+
     if whole is None or felt:
         kept: list[Rerun] = []
 
@@ -114,14 +123,13 @@ def propose(
             kept.append(reruns.rerun(ids))
             return reruns.unserved_in(kept[-1])
 
-        chosen = choose_portfolio(
+        tried = choose_portfolio(
             scenario.options, asked, reruns.unserved, budget, present=tags,
             max_evaluations=GREEDY_RERUNS, verify=verify,
         )  # fmt: skip
-        apart_from = _independence(reruns, kept[-1] if kept else None)
-        found = _greedy(chosen, fills, money, options, asked, days, apart_from)
-        found.notes["greedy_because"] = _why_greedy(scenario, whole, felt)
-        return replace(found, by_place=by_place)
+        if whole is None:
+            return greedily()
+        tried_h = float(tried["gap_hours_filled"].to_numpy(dtype=float).sum())
     further = prove(whole, options, single_h, budget + NEXT_OKU, tags)
     proof = further
     if further.cost > budget + 1e-9:
@@ -129,6 +137,8 @@ def propose(
     matter = {*proof.chosen, *further.chosen}
     worth = find_worth(whole, options, single_h, tags, must=matter)
     _, hours, best = worth.best(budget)
+    if tried_h is not None and hours < tried_h - ALIKE_H:
+        return greedily()
     chosen = portfolio_frame(
         [worth.pool[i] for i in worth.in_order(best)], worth.total_h, asked.total_h(())
     )
@@ -144,6 +154,7 @@ def propose(
         "bound_gap_hours": max(proof.bound_hours, hours), "proof_runs": proof.runs,
         "proof_complete": proof.complete, "left_out": list(worth.rest),
         "apart": apart, "apart_most_hours": _most_apart_h(scenario, whole, apart),
+        "apart_tried_hours": tried_h,
         "next": {
             "oku_jpy": NEXT_OKU, "gap_hours": max(more_hours - hours, 0.0),
             "cost_oku_jpy": more_cost, "options": worth.in_order(more),

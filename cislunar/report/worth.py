@@ -39,6 +39,8 @@ def method(results, text: Text) -> list[str]:
             out.append(text("portfolio.apart_any", names=names))
         else:
             out.append(text("portfolio.apart", names=names, most=fmt.number(most)))
+        if notes["apart_tried_hours"] is not None:
+            out.append(text("portfolio.apart_tried", hours=fmt.number(notes["apart_tried_hours"])))
     out.append(text("portfolio.verified", **said))
     out.append(text("portfolio.sets", sets=f"{notes['sets']:,}", count=len(notes["left_out"])))
     more = notes["next"]
