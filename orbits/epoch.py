@@ -51,6 +51,12 @@ class Epoch:
     @classmethod
     def parse(cls, text: str, *, key: str | None = None) -> Epoch:
         """The instant of a text such as ``2030-01-01T00:00:00 UTC`` (or TDB, TT; UTC if none)."""
+        if not isinstance(text, str) or len(text) > 60 or cls is not Epoch:
+            return cls._parsed(text, key)
+        return _known(text, key)
+
+    @classmethod
+    def _parsed(cls, text: str, key: str | None) -> Epoch:
         found = _TEXT.match(text) if isinstance(text, str) else None
         form = "YYYY-MM-DDThh:mm:ss with UTC (from 1972), TDB or TT"
         if not found:
@@ -173,6 +179,11 @@ class Epoch:
         return self.tdb_text(decimals=3) + " TDB"
 
 
+@lru_cache(maxsize=65_536)  # outages are read three times: checked, compared, turned into seconds
+def _known(text: str, key: str | None) -> Epoch:
+    return Epoch._parsed(text, key)
+
+
 class _quiet:
     """ERFA warns of 'dubious year' past its leap-second table; the held table is what we state."""
 
@@ -205,14 +216,21 @@ def _from_calendar(scale, year, month, day, hour, minute, second):
     midnight = _midnight(year, month, day)
     if scale == "TDB":  # files of states have few days and many times of day
         return midnight, (60.0 * (60 * hour + minute) + second) / DAY_S
-    with _quiet():
-        jd1, jd2 = erfa.dtf2d(scale, year, month, day, hour, minute, second)
-        if scale == "UTC":
-            tai = erfa.utctai(jd1, jd2)
-            jd1, jd2 = erfa.taitt(*tai)
-        if scale in ("UTC", "TT"):
-            jd2 = jd2 + _tdb_minus_tt_s(jd1, jd2) / DAY_S
+    jd1, jd2 = _of_erfa("dtf2d", scale, year, month, day, hour, minute, second)
+    if scale == "UTC":
+        jd1, jd2 = _of_erfa("utctai", jd1, jd2)
+        jd1, jd2 = _of_erfa("taitt", jd1, jd2)
+    jd2 = jd2 + _tdb_minus_tt_s(jd1, jd2) / DAY_S
     return float(jd1), float(jd2)
+
+
+def _of_erfa(name: str, *given):
+    """What a function of ERFA gives. The wrapper turns its status into warnings, which are not
+    heeded here (years past the leap-second table), in ten times what the function takes."""
+    *found, status = getattr(erfa.ufunc, name)(*given)
+    if status < 0:
+        raise erfa.ErfaError(f"{name} yielded {status}")
+    return found
 
 
 def in_unit(value: Any, unit: str) -> Any:

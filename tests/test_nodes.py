@@ -215,3 +215,24 @@ def test_horizon_and_mask_are_separate(tmp_path):
     assert node.min_elevation_deg == 2.0
     assert node.horizon is not None
     assert node.horizon.elevation_at(180.0) == 9.0
+
+
+def test_each_instant_of_many_outages_is_worked_out_once(monkeypatch):
+    """Twenty thousand of them took half a minute: read three times, with ERFA's wrappers."""
+    from orbits import epoch
+
+    asked = []
+    real = epoch._from_calendar
+    monkeypatch.setattr(epoch, "_from_calendar", lambda *given: asked.append(given) or real(*given))
+    outages = [[f"2031-07-01T{h:02d}:{m:02d}:{s:02d} UTC" for s in (11, 43)]
+               for h in range(24) for m in range(60)]  # fmt: skip
+    orbit = {"kind": "dro", "amplitude_km": 70000}
+    scenario = Scenario(
+        name="x", epoch="2031-07-01T00:00:00 UTC", duration_days=1, options=[],
+        spacecraft=[{"name": "a", "orbit": orbit, "outages": outages}],
+    )  # fmt: skip
+    (node,) = expand_nodes(scenario)
+    assert len(node.service.start_s) == 1441
+    assert node.service.total_s == pytest.approx(86_400.0 - 1440 * 32.0)
+    assert len(asked) == len(set(asked))
+    assert len(asked) <= 2 * 1440 + 2
