@@ -142,6 +142,14 @@ class Scenario(Record):
                     "one node a name", f"{key_}.name",
                 )  # fmt: skip
             names[name] = kind
+        mapped: set[str] = set()
+        for index, region in enumerate(self.regions):
+            if region.name in mapped:
+                raise refuse(
+                    f"two regions are named {region.name!r}", "one region a name",
+                    f"regions.{index}.name",
+                )  # fmt: skip
+            mapped.add(region.name)
         last = Epoch.parse(_LAST)
         if self.start + self.duration_s > last:
             raise refuse(

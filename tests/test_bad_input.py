@@ -121,6 +121,9 @@ FAULTS = {
         "spacecraft.0", "ends before"),
     "empty region": (with_(regions="[{name: r, latitude_min_deg: 5, latitude_max_deg: 1}]"),
                      "regions.0", "empty"),
+    "two regions of one name": (
+        with_(regions="[{name: r, latitude_max_deg: 0}, {name: r, latitude_min_deg: 0}]"),
+        "regions.1.name", "two regions are named 'r'"),
     "month 13": (craft(DRO, ", service_start: 2028-13"), "spacecraft.0.service_start", "YYYY-MM"),
     "availability in percent": (
         with_(assets=f"[{SITE}, needs: [{{service: relay, availability_frac: 90}}]}}]"),

@@ -297,6 +297,26 @@ def test_check_tells_what_is_wrong_before_anything_runs(tmp_path):
         assert line[0].startswith(f"{tmp_path / 't.yaml'}: ")
 
 
+def test_a_base_that_is_wrong_itself_is_told_as_that_one_line_a_fault(tmp_path):
+    """Not as the first variant's: and not what an axis would set right."""
+    wrong = BASE | {"step_s": "fast", "duration_days": -1}
+    done = _check(tmp_path, {"name": "t", "base": wrong, "axes": AXES, "metrics": METRICS})
+    assert done.exit_code == 2
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(f"{tmp_path / 't.yaml'}: base.") for line in lines)
+    assert "base.step_s: 'fast' is not a number" in done.stderr
+    axes = AXES | {"step_s": {"values": [60, 120]}}
+    done = _check(tmp_path, {"name": "t", "base": wrong, "axes": axes, "metrics": METRICS})
+    (line,) = done.stderr.splitlines()
+    assert "base.duration_days: -1 is out of range" in line
+    (tmp_path / "b.yaml").write_text(yaml.safe_dump({"name": "b"} | wrong))
+    done = _check(tmp_path, {"name": "t", "base": "b.yaml", "axes": AXES, "metrics": METRICS})
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [
+        str(tmp_path / "b.yaml")
+    ] * 2
+
+
 def test_a_variant_that_cannot_be_does_not_refuse_the_others(tmp_path):
     """The first, by itself, is no orbit; so is the corner of a space that constraints cut off."""
     first = {"axes": {"e": AXES["e"] | {"linear": [0.9, 0.4, 4]}}}

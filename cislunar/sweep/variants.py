@@ -205,6 +205,8 @@ def _first_good(
             first = first or fault
         else:
             return values, scenario
+    assert first is not None
+    _base_is_at_fault(trade, base, first, file)
     said = ", ".join(f"{n}: {label(trade.axes.get(n), v)}" for n, v in looked_at[0].items())
     lines = getattr(first, "lines", None) or [str(first)]
     raise InputError(
@@ -212,6 +214,29 @@ def _first_good(
         file=file,
         key="axes" if trade.axes else "base",
     )
+
+
+def _base_is_at_fault(trade: Trade, base: Base, first: InputError, file: str | None) -> None:
+    """Raises InputError for the faults of a variant that its base has without any axis."""
+    from cislunar.checks import check_scenario
+
+    try:
+        check_scenario(scenario_from(base.content, base.folder, base.file), base.file)
+    except InputError as fault:
+        of_variant = {_told(f) for f in getattr(first, "faults", [first])}
+        shared = [f for f in getattr(fault, "faults", [fault]) if _told(f) in of_variant]
+        written = not isinstance(trade.base, str)  # in the trade itself
+        raise_all([
+            InputError(
+                f.what, file=file if written else base.file, value=f.value, allowed=f.allowed,
+                key=f"base.{f.key}" if written and f.key else f.key,
+            )
+            for f in shared
+        ])  # fmt: skip
+
+
+def _told(fault: InputError) -> tuple[str | None, str]:
+    return fault.key, fault.what
 
 
 def _each_has_effect(trade: Trade, base: Base, values: dict[str, Any], file: str | None) -> None:
