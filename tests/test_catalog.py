@@ -303,3 +303,11 @@ def test_a_name_of_several_kinds_says_so_and_each_can_be_shown():
         refused = CliRunner().invoke(app, ["catalog", "show", *words])
         assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
         assert told in refused.stderr
+
+
+@pytest.mark.parametrize("date", ["20xx", "2031-13", "2031-02-30"])
+def test_a_date_that_is_none_is_told_with_the_forms_that_serve(date):
+    ended = CliRunner().invoke(app, ["catalog", "list", "relays", "--at", date])
+    told = f"cislunar: {date!r} is not a date; allowed: YYYY, YYYY-MM, YYYY-MM-DD, or with Thh"
+    assert (ended.exit_code, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith(told)

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from orbits.epoch import Epoch
-from orbits.errors import InputError
+from orbits.errors import InputError, SpanError
 
 CASES = ("early", "nominal", "late")
 SUPPLY = ("relays", "constellations", "stations")
@@ -90,6 +90,14 @@ def serves(record: dict[str, Any], date: str, case: str = "nominal") -> bool:
 
 
 def _utc(text: str) -> str:
-    if len(text) == 10:  # a plain date: checked, as text it is its own order
-        text += "T00:00:00 UTC"
-    return str(Epoch.parse(text).utc_text())
+    """The instant of a date as UTC text, which sorts; InputError for what is no date."""
+    given = f"{text}T00:00:00 UTC" if len(text) == 10 else text  # a plain date begins the day
+    try:
+        return str(Epoch.parse(given).utc_text())
+    except SpanError:
+        raise
+    except InputError:
+        raise InputError(
+            f"{text!r} is not a date", value=text,
+            allowed="YYYY, YYYY-MM, YYYY-MM-DD, or with Thh:mm:ss and UTC, TDB or TT",
+        ) from None  # fmt: skip
