@@ -20,6 +20,10 @@ def scorecard(results, language: str = "en") -> Group:
     from rich.console import Group
 
     text = Text(language)
+    if not len(results.comm_scores) + len(results.positioning_scores):
+        from rich.text import Text as Line
+
+        return Group(Line(text("terminal.no_scores", name=results.scenario.name)))
     parts = [_scores(results, text), _summary(results, text)]
     if len(results.fills) and results.fills["gap_hours_filled"].notna().any():
         parts.append(_options(results, text))

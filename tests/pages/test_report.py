@@ -10,7 +10,9 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from string import Formatter
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from fontTools.ttLib import TTFont
 
@@ -355,3 +357,22 @@ def test_every_sign_of_the_catalogue_can_be_drawn():
         if ord(sign) >= 32 and ord(sign) not in known
     }
     assert found == set()
+
+
+def test_the_scorecard_of_craft_alone_is_a_line():
+    """A table without a row broke its own title into pieces of six letters."""
+    from rich.console import Console
+
+    from cislunar.report.scorecard import scorecard
+
+    bare = SimpleNamespace(
+        comm_scores=pd.DataFrame(), positioning_scores=pd.DataFrame(),
+        scenario=SimpleNamespace(name="ephemerides-of-three-relays"),
+    )  # fmt: skip
+    for language, words in (("en", "no lunar assets to score"), ("ja", "月面資産がない")):
+        console = Console(width=80, record=True, file=io.StringIO())
+        console.print(scorecard(bare, language))
+        said = console.export_text().strip()
+        assert said.count("\n") == 0
+        assert said.startswith("ephemerides-of-three-relays")
+        assert words in said
