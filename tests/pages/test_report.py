@@ -369,10 +369,10 @@ def test_the_scorecard_of_craft_alone_is_a_line():
         comm_scores=pd.DataFrame(), positioning_scores=pd.DataFrame(),
         scenario=SimpleNamespace(name="ephemerides-of-three-relays"),
     )  # fmt: skip
-    for language, words in (("en", "no lunar assets to score"), ("ja", "月面資産がない")):
+    for language, told in (("en", "no lunar assets to score"), ("ja", "月面資産がない")):
         console = Console(width=80, record=True, file=io.StringIO())
         console.print(scorecard(bare, language))
         said = console.export_text().strip()
         assert said.count("\n") == 0
         assert said.startswith("ephemerides-of-three-relays")
-        assert words in said
+        assert told in said
