@@ -299,6 +299,7 @@ def test_a_report_escapes_what_comes_from_the_file_and_shows_what_was_found(tmp_
         assert "<b>x" not in page
         assert "&lt;script&gt;alert(1)" in page
         assert "&lt;i&gt;no" in page
+        assert {"en": "design: full factorial", "ja": "実験計画: 全組合せ"}[path.name[7:9]] in page
         assert "1.25" in page
     assert (tmp_path / "figures" / "frontier.en.png").stat().st_size > 5000
     assert "effects" in " ".join(p.name for p in (tmp_path / "figures").iterdir())
@@ -397,6 +398,18 @@ def test_names_that_look_like_formulas_are_drawn_as_they_are(tmp_path):
     none = found.table.assign(**{cost: None, "error": "it went wrong"})
     told = summary(Sweep(tmp_path, none, manifest | {"failed": 2})).splitlines()
     assert told[1:] == ["no variant has a value of every objective", "failed 2: it went wrong"]
+
+
+def test_every_design_has_a_name_in_every_language():
+    from cislunar.sweep.page import DESIGNS
+    from cislunar.sweep.trade import json_schema
+    from cislunar.text import LANGUAGES
+
+    kinds = json_schema()["$defs"]
+    kinds = {d["properties"]["kind"]["const"] for d in kinds.values()
+             if "const" in d["properties"].get("kind", {})}  # fmt: skip
+    assert kinds == set(DESIGNS)
+    assert all(set(names) == set(LANGUAGES) for names in DESIGNS.values())
 
 
 def test_pictures_of_a_search_and_of_axes_in_ratio(tmp_path):

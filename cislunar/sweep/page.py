@@ -47,6 +47,13 @@ WORDS: dict[str, dict[str, str]] = {
         "one_of": "他に勝るもののない案は{all}件ある。全ての目的で等しいものは最初の1件のみ示す。",
     },
 }  # fmt: skip
+DESIGNS = {  # by the kind of a trade's design
+    "factorial": {"en": "full factorial", "ja": "全組合せ"},
+    "latin-hypercube": {"en": "Latin hypercube", "ja": "ラテン超方格"},
+    "monte-carlo": {"en": "Monte Carlo", "ja": "モンテカルロ"},
+    "rows": {"en": "written out", "ja": "個別指定"},
+    "nsga2": {"en": "NSGA-II", "ja": "NSGA-II"},
+}
 PAGE = """<!doctype html>
 <html lang="{{ lang }}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -135,7 +142,8 @@ def write_page(found: Any, languages: Sequence[str] = LANGUAGES) -> list[Path]:
         page = template.render(
             lang=code, policy=POLICY, w=words, title=title, note=trade.note,
             manifest=found.manifest,
-            design=trade.design.kind, axes=list(trade.axes), tables=_tables(found, words),
+            design=DESIGNS[trade.design.kind][code], axes=list(trade.axes),
+            tables=_tables(found, words),
             notes=_notes(found, words),
             figures={n: base64.b64encode(f["png"]).decode() for n, f in drawn.items()},
         )  # fmt: skip

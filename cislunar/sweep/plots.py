@@ -127,6 +127,8 @@ def effects(found: Any, words: dict[str, str]):
                 panel.xaxis.get_major_locator().set_params(integer=True)
             _plain(panel)
             panel.tick_params(labelsize=8)
+            for ticked in (panel.xaxis, panel.yaxis):
+                ticked.get_offset_text().set_fontsize(8)
             if column == 0:
                 panel.set_ylabel(_named(metric, trade), fontsize=8)
             if row == len(metrics) - 1:
