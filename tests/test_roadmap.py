@@ -258,6 +258,8 @@ def test_the_command_writes_a_page_in_each_language(tmp_path):
         shapes = [shape for slide in show.slides for shape in slide.shapes]
         on_slides = [shape.text_frame.text for shape in shapes if shape.has_text_frame]
         assert [x for x in lines if not any(x in said for said in on_slides)] == []
+        unsure = Text(language)("assumptions.named", names="misasa")
+        assert any(unsure in words for words in on_slides)
         cells = [c.text for s in shapes if s.has_table for row in s.table.rows for c in row.cells]
         assert "2029" in cells
         assert sum(shape.shape_type == PICTURE for shape in shapes) == 4

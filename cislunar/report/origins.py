@@ -34,9 +34,10 @@ def assumptions(results, text: Text) -> dict[str, Any]:
         if (r["kind"], r["id"]) not in known and (loose_fields(r) or loose_fields(r, "assumption"))
     ]
     records = sorted([*results.assumptions, *partly], key=place)
-    rows, count = [], 0
+    rows, shaky = [], []
     for r in records:
-        count += bool(loose_fields(r)) or r.get("confidence") == "unverified"
+        if loose_fields(r) or r.get("confidence") == "unverified":
+            shaky.append(str(r["id"]))
         name, summary = said(r, text, "name"), told(r, text)
         marked = badge(r.get("confidence"), text, unsure(r, text))
         assumed = loose_fields(r, "assumption")
@@ -56,7 +57,8 @@ def assumptions(results, text: Text) -> dict[str, Any]:
     return {
         "head": head(text, "record", "what", "confidence", "reason", "sources"),
         "rows": rows,
-        "count": text("assumptions.unverified", count=count, total=len(records)),
+        "count": text("assumptions.unverified", count=len(shaky), total=len(records)),
+        "unverified": shaky,
     }
 
 

@@ -120,6 +120,19 @@ class Deck:
                        WIDE - 2 * EDGE, size)  # fmt: skip
             at = end
 
+    def origins(self, assumptions: dict[str, Any]) -> None:
+        """A slide that names what is unverified, and says where every record stands."""
+        text, names = self.text, assumptions["unverified"]
+        if not assumptions["rows"]:
+            return
+        lines = [text("assumptions.lead"), assumptions["count"]]
+        if names:
+            named = text("list.joiner").join(dict.fromkeys(names))
+            lines.append(text("assumptions.named", names=named))
+        slide = self.slide(text("section.assumptions"))
+        lines.append(text("assumptions.elsewhere"))
+        self.say(slide, lines, EDGE, TOP, WIDE - 2 * EDGE, 13)
+
     def matrix(self, slide, head, rows) -> None:
         """Verdicts by place and service, each cell in the colour of its state."""
         body = [[f"{r['name']}  {r['small']}", *(_both(c) for c in r["cells"])] for r in rows]

@@ -26,6 +26,7 @@ def deck(results, text: Text) -> bytes:
     _options(made, results, words, brief)
     slide = made.slide(brief["conditions"])
     made.say(slide, words["limits"], EDGE, TOP, BODY, 12)
+    made.origins(words["assumptions"])
     return made.to_bytes()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from cislunar.products import write_whole
 from cislunar.report import pdf
 from cislunar.report.builder import filled
+from cislunar.report.origins import assumptions
 from cislunar.report.webfont import POLICY
 from cislunar.roadmap.run import RoadmapResults
 from cislunar.roadmap.story import (
@@ -155,4 +156,5 @@ def _slides(results: RoadmapResults, text: Text) -> bytes:
     for part in others:
         made.tables(*part)
     made.say(made.slide(text("roadmap.limits")), limits(results, text), EDGE, TOP, wide, 13)
+    made.origins(assumptions(results, text))
     return made.to_bytes()
