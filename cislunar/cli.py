@@ -296,7 +296,10 @@ def report(
 
         languages = listed(lang, LANGUAGES, "--lang")
 
-        if (folder / "variants.parquet").is_file():
+        from cislunar.products import read_manifest
+
+        kind = (read_manifest(folder) or {}).get("kind")
+        if kind == "sweep":
             from cislunar.sweep.engine import load_sweep
             from cislunar.sweep.page import write_page
 
@@ -305,7 +308,7 @@ def report(
                 print(path)
             return
 
-        if (folder / "roadmap.resolved.yaml").is_file():
+        if kind == "roadmap":
             from cislunar.report import FORMATS
             from cislunar.roadmap.report import write_report as write_roadmap
             from cislunar.roadmap.run import load_roadmap_results

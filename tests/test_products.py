@@ -251,3 +251,17 @@ def test_columns_are_rounded_by_their_unit_not_by_its_last_word():
     assert rounded(frame).iloc[0].to_dict() == {
         "man_jpy_per_asset_day": 16.7888, "volume_bit_per_day": 3.0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "told"),
+    [("sweep", {"state": "finished"}, "variants.parquet"),
+     ("roadmap", {"finished": True}, "roadmap.resolved.yaml: no such file")],
+)  # fmt: skip
+def test_a_sweep_or_roadmap_without_its_table_is_known_for_what_it_is(tmp_path, kind, state, told):
+    """It was taken for a run of another version of the program."""
+    manifest = {"maker": MAKER, "schema_version": SCHEMA_VERSION, "kind": kind} | state
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    ended = CliRunner().invoke(cli.app, ["report", str(tmp_path)])
+    assert (ended.exit_code, ended.stderr.count("\n")) == (2, 1)
+    assert told in ended.stderr
