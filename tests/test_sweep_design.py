@@ -221,6 +221,10 @@ def test_no_text_does_anything_but_give_a_value_or_a_fault(text):
         ({"axes": {"key": [1, 2]}}, "axes.key: every sweep has a column 'key'"),
         ({"axes": AXES, "metrics": {"error": METRICS["seen"]}}, "metrics.error: every sweep has"),
         ({"axes": {"a\nb": {"key": "x", "values": [1]}}}, "axes: 'a\\nb' heads no column"),
+        (
+            {"axes": {"e": {"values": [{"a": 1, "b": 2}, {"b": 2, "a": 1}], "labels": ["x", "y"]}}},
+            "axes.e.values: a value has two labels",
+        ),
         ({"axes": AXES, "metrics": {"": METRICS["seen"]}}, "metrics: '' heads no column"),
         ({"axes": AXES, "metrics": {"m" * 999: METRICS["seen"]}}, "at most 200 signs"),
         (

@@ -6,6 +6,7 @@ A trade varies dotted keys of a scenario (``constellations.0.planes``, or by a n
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -79,6 +80,10 @@ class Axis(Record):
             raise refuse("labels without their values", "one label a value", "labels")
         if self.labels is not None and len(set(self.labels)) != len(self.labels):
             raise refuse("two values share a label", "labels that differ", "labels")
+        if self.labels is not None:  # tables could not tell which of them a variant has
+            written = [json.dumps(v, sort_keys=True, default=str) for v in self.values or ()]
+            if len(set(written)) != len(written):
+                raise refuse("a value has two labels", "values that differ", "values")
         if self.range is not None:
             first, last, step = self.range
             if step == 0 or (last - first) / step < 0:
