@@ -87,7 +87,7 @@ def test_places_are_told_apart_beyond_five_kilometres(run):
 def test_limits_stand_beside_the_answer(run, language):
     found = " ".join(limits.limit_sentences(run, Text(language)))
     expected = {
-        "en": ("One month is one sample", "contention", "always free", "(30 % by station",
+        "en": ("One span is one sample", "contention", "always free", "(30 % by station",
                "single-epoch", "no terrain horizon", "Costs of options are assumptions"),
         "ja": ("標本", "競合", "常時割り当て", "局により30 %、", "単独時刻", "地平線データがなく",
                "候補の費用は"),

@@ -213,7 +213,7 @@ def test_verdicts_are_told_by_word_and_sign_not_colour_alone(pages):
 
 
 def test_one_month_is_said_to_be_one_sample(pages):
-    assert "One month is one sample" in pages["en"]
+    assert "One span is one sample" in pages["en"]
     assert "標本" in pages["ja"]
 
 
