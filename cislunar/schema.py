@@ -31,6 +31,7 @@ from cislunar.fields import (
     Range,
     Rate,
     Seconds,
+    first_day,
     refuse,
 )
 from cislunar.orbit_records import Orbit
@@ -224,6 +225,18 @@ class Served(Sourced):
         for begin, end in self.outages:
             if Epoch.parse(begin) >= Epoch.parse(end):
                 raise refuse(f"the outage {begin} ends before it begins", "[from, to], from < to")
+        return self
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self):
+        begin, end = (
+            dates.nominal if isinstance(dates, StartDates) else dates
+            for dates in (self.service_start, self.service_end)
+        )
+        if begin and end and (begin == end or first_day(begin) > first_day(end)):
+            raise refuse(
+                f"{self.name} serves from {begin} and ends at {end}", "an end after the start"
+            )
         return self
 
 

@@ -116,6 +116,14 @@ FAULTS = {
                       "no group is named 'b'; allowed: a"),
     "a list that is a record": (with_(spacecraft="{name: a}"), "spacecraft", "a list"),
     "a record that is text": (with_(spacecraft="[halo]"), "spacecraft.0", "not a record"),
+    "service that ends before it starts": (
+        craft(DRO, ", service_start: 2031, service_end: 2030-06"),
+        "spacecraft.0", "d serves from 2031 and ends at 2030-06",
+    ),
+    "service that ends as it starts": (
+        craft(DRO, ", service_start: {nominal: 2030-01}, service_end: 2030-01"),
+        "spacecraft.0", "an end after the start",
+    ),
     "outage backwards": (
         craft(DRO, ", outages: [['2030-03-03T00:00:00 UTC', '2030-03-02T00:00:00 UTC']]"),
         "spacecraft.0", "ends before"),

@@ -149,7 +149,7 @@ def test_every_record_is_usable_by_name():
     unplaced = {"kr-private-lander-2030"}  # its position is not published, by anyone
     loaded = scenario(
         spacecraft=[
-            {"from": n, "service_start": "2029"} for n in catalog.names("relays")
+            {"from": n, "service_start": "2029", "service_end": None} for n in catalog.names("relays")
         ],
         constellations=[
             {"from": n} for n in catalog.names("constellations")

@@ -43,10 +43,13 @@ def frontier(found: Any, words: dict[str, str]):
                       alpha=0.5, linewidth=0, label=words["variant"])  # fmt: skip
         front = best.sort_values([x, y])
         joined = "-" if len(names) == 2 else "None"
+        # between two of the set there is nothing: the better of them is not yet to be had
+        step = "steps-pre" if objectives.get(x) == "max" else "steps-post"
         panel.plot(
             _numbers(front[x]),
             _numbers(front[y]),
             linestyle=joined,
+            drawstyle=step,
             marker="o",
             markersize=5,
             color=style.VERMILLION,
