@@ -82,6 +82,12 @@ def _figures(
     return heat + curves
 
 
+def _said(results: RoadmapResults, text: Text) -> tuple[list[str], list[str]]:
+    """The answers as planned, and how each case changes them."""
+    planned = answers(results, text.language, cases=False)
+    return planned, [x for x in answers(results, text.language) if x not in planned]
+
+
 def _page(
     results: RoadmapResults, text: Text, languages: Sequence[str], drawn: Mapping[str, bytes]
 ) -> bytes:
@@ -90,9 +96,10 @@ def _page(
     for name, caption, note, draw in _figures(results, text):
         png = drawn[name] if name in drawn else picture(draw(), "png")
         figures.append((caption, note, base64.b64encode(png).decode("ascii")))
+    planned, changed = _said(results, text)
     return filled(
-        "roadmap.html", text, languages, policy=POLICY, figures=figures,
-        title=results.roadmap.title_in(text.language), answers=answers(results, text.language),
+        "roadmap.html", text, languages, policy=POLICY, figures=figures, changed=changed,
+        title=results.roadmap.title_in(text.language), answers=planned,
         limits=limits(results, text), tables=tables(results, text) + origins(results, text),
         repro=repro(results, text),
     ).encode()  # fmt: skip
@@ -108,6 +115,7 @@ def _paper(results: RoadmapResults, text: Text) -> bytes:
     for name, caption, note, draw in _figures(results, text):
         pictures[f"{name}.svg"] = picture(draw(), "svg")
         drawn.append({"file": f"{name}.svg", "caption": caption, "note": note})
+    planned, changed = _said(results, text)
     parts = tables(results, text)
     _, lead, head, rows = parts[0]
     data = {
@@ -118,11 +126,12 @@ def _paper(results: RoadmapResults, text: Text) -> bytes:
                 "cislunar-planner", "")),
         "sections": {
             "answers": text("roadmap.answers"), "limits": text("roadmap.limits"),
+            "changed": text("roadmap.if"),
             "milestones": milestones_title(results, text), "repro": text("section.repro"),
         },
-        "answers": answers(results, text.language), "limits": limits(results, text),
+        "answers": planned, "changed": changed, "limits": limits(results, text),
         "summary": {
-            "title": text("paper.summary"), "lead": answers(results, text.language, cases=False),
+            "title": text("paper.summary"), "lead": planned,
             "milestones": {"lead": lead, "head": [name for name, _ in head],
                            "rows": [[c.text for c in row.cells] for row in rows]},
             "heat": brief if results.roadmap.record.milestones else [],
@@ -143,13 +152,12 @@ def _slides(results: RoadmapResults, text: Text) -> bytes:
     made, wide = Deck(text), WIDE - 2 * EDGE
     title = results.roadmap.title_in(text.language)
     slide = made.slide(title, text("roadmap.answers"))
-    made.say(slide, answers(results, text.language, cases=False), EDGE, TOP, wide, 14)
+    planned, changed = _said(results, text)
+    made.say(slide, planned, EDGE, TOP, wide, 14)
     milestones, *others = tables(results, text)
     made.tables(*milestones)
     for _, caption, note, draw in _figures(results, text, brief=True):
         made.picture(made.slide(caption, note), draw(), EDGE, TOP, wide)
-    plain = answers(results, text.language, cases=False)
-    changed = [line for line in answers(results, text.language) if line not in plain]
     for at in range(0, len(changed), MOST_LINES):
         slide = made.slide(text("roadmap.if"))
         made.say(slide, changed[at : at + MOST_LINES], EDGE, TOP, wide, 13)
